@@ -1,0 +1,50 @@
+"""What a handler knows of the request that it answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .broker import Broker
+    from .config.listeners import Listener
+    from .nodes import Node
+
+ANONYMOUS = "User:ANONYMOUS"
+
+
+class RequestContext:
+    """The connection's side of a request. One per connection, refilled for each request: only one is in flight.
+
+    `node` is the broker id whose listener the client connected to, `listener` that listener; `local_host` and
+    `local_port` are the address that the client used to get here, `peer` its own ("host:port"). `version` is that of
+    the request's API key.
+    """
+
+    __slots__ = (
+        "broker",
+        "client_id",
+        "client_software",
+        "correlation_id",
+        "key",
+        "listener",
+        "local_host",
+        "local_port",
+        "node",
+        "peer",
+        "principal",
+        "version",
+    )
+
+    def __init__(self, broker: Broker, node: Node, listener: Listener, local_host: str, local_port: int, peer: str) -> None:
+        self.broker = broker
+        self.node = node
+        self.listener = listener
+        self.local_host = local_host
+        self.local_port = local_port
+        self.peer = peer
+        self.principal = ANONYMOUS
+        self.client_software = ("", "")
+        self.key = -1
+        self.version = 0
+        self.correlation_id = 0
+        self.client_id: str | None = None

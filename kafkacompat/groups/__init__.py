@@ -1,0 +1,1 @@
+"""Group coordinators: pure machines over the records of `__consumer_offsets`."""

@@ -1,0 +1,29 @@
+"""The records of `__transaction_state`."""
+
+from __future__ import annotations
+
+from ..wire.message import Message, Struct, field
+from ..wire.types import Int16, Int32, Int64, Int8, String
+
+
+class TransactionLogKey(Message, key=0, versions="0"):
+    transactional_id: String
+
+
+class PartitionsSchema(Struct):
+    topic: String
+    partition_ids: list[Int32]
+
+
+class TransactionLogValue(Message, key=0, versions="0-1", flexible="1+"):
+    producer_id: Int64
+    previous_producer_id: Int64 = field(tag=0, tagged="1+", default=-1)
+    next_producer_id: Int64 = field(tag=1, tagged="1+", default=-1)
+    producer_epoch: Int16
+    next_producer_epoch: Int16 = field(tag=3, tagged="1+", default=-1)
+    transaction_timeout_ms: Int32
+    transaction_status: Int8
+    transaction_partitions: list[PartitionsSchema] | None
+    transaction_last_update_timestamp_ms: Int64
+    transaction_start_timestamp_ms: Int64
+    client_transaction_version: Int16 = field(tag=2, tagged="1+", default=0)

@@ -1,0 +1,1 @@
+"""Bytes <-> values. Knows how Kafka spells things on the wire, and nothing of what they mean."""
