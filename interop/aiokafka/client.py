@@ -1,0 +1,104 @@
+"""aiokafka as an interop client (see ../README.md)."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, __version__
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import for_code
+from line_server import DEADLINE_S, headers_in, record_out, serve, unb64
+
+
+async def create(command: dict[str, Any]) -> dict[str, Any]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=command["bootstrap"])
+    await admin.start()
+    try:
+        answer = await admin.create_topics([NewTopic(command["topic"], command["partitions"], 1)])
+        for topic, code, *_ in answer.topic_errors:
+            if code:
+                raise for_code(code)(topic)
+    finally:
+        await admin.close()
+    return {"ok": True}
+
+
+async def produce(command: dict[str, Any]) -> dict[str, Any]:
+    codec = command["codec"]
+    producer = AIOKafkaProducer(
+        bootstrap_servers=command["bootstrap"],
+        compression_type=None if codec == "none" else codec,
+        enable_idempotence=command["idempotent"],
+        acks="all",
+        max_batch_size=1 << 20,
+        linger_ms=50,
+    )
+    await producer.start()
+    try:
+        futures = [
+            await producer.send(
+                command["topic"],
+                key=unb64(record["key"]),
+                value=unb64(record["value"]),
+                headers=headers_in(record),
+                partition=command["partition"],
+                timestamp_ms=record["timestamp"],
+            )
+            for record in command["records"]
+        ]
+        return {"offsets": [(await asyncio.wait_for(future, DEADLINE_S)).offset for future in futures]}
+    finally:
+        await producer.stop()
+
+
+async def consume(command: dict[str, Any]) -> dict[str, Any]:
+    deadline = time.monotonic() + DEADLINE_S
+    partition = TopicPartition(command["topic"], command["partition"])
+    consumer = AIOKafkaConsumer(bootstrap_servers=command["bootstrap"], group_id=None, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        consumer.assign([partition])
+        start = command["from"]
+        if start == "start":
+            await consumer.seek_to_beginning(partition)
+        elif "offset" in start:
+            consumer.seek(partition, start["offset"])
+        else:
+            found = (await consumer.offsets_for_times({partition: start["time"]}))[partition]
+            if found is None:
+                return {"records": []}
+            consumer.seek(partition, found.offset)
+        records: list[dict[str, Any]] = []
+        while len(records) < command["count"] and time.monotonic() < deadline:
+            batches = await consumer.getmany(partition, timeout_ms=500, max_records=command["count"] - len(records))
+            for r in batches.get(partition, []):
+                records.append(record_out(r.offset, r.key, r.value, r.headers, r.timestamp))
+        return {"records": records}
+    finally:
+        await consumer.stop()
+
+
+async def features(_: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "client": "aiokafka",
+        "version": __version__,
+        "codecs": ["none", "gzip", "snappy", "lz4", "zstd"],
+        "idempotent": True,
+        "null_header_values": True,
+        "from_time": True,
+    }
+
+
+with asyncio.Runner() as runner:
+
+    def in_loop(handler: Callable[[dict[str, Any]], Coroutine[Any, Any, dict[str, Any]]]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        return lambda command: runner.run(handler(command))
+
+    serve({"create": in_loop(create), "produce": in_loop(produce), "consume": in_loop(consume), "features": in_loop(features)})

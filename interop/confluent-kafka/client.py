@@ -1,0 +1,105 @@
+"""confluent-kafka (librdkafka) as an interop client (see ../README.md)."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition, version
+from confluent_kafka.admin import AdminClient, NewTopic
+from line_server import DEADLINE_S, headers_in, record_out, serve, unb64
+
+
+def create(command: dict[str, Any]) -> dict[str, Any]:
+    admin = AdminClient({"bootstrap.servers": command["bootstrap"]})
+    topic = NewTopic(command["topic"], num_partitions=command["partitions"], replication_factor=1)
+    for future in admin.create_topics([topic]).values():
+        future.result(DEADLINE_S)
+    return {"ok": True}
+
+
+def produce(command: dict[str, Any]) -> dict[str, Any]:
+    producer = Producer(
+        {
+            "bootstrap.servers": command["bootstrap"],
+            "compression.type": command["codec"],
+            "enable.idempotence": command["idempotent"],
+            "acks": "all",
+            "message.max.bytes": 1 << 20,
+            "batch.size": 1 << 20,
+            "linger.ms": 50,
+            "delivery.timeout.ms": int(DEADLINE_S * 1000),
+        }
+    )
+    offsets: dict[int, int] = {}
+    failures: list[str] = []
+    for index, record in enumerate(command["records"]):
+
+        def delivered(error: KafkaError | None, message: Message, index: int = index) -> None:
+            if error is not None:
+                failures.append(str(error))
+            else:
+                offsets[index] = message.offset()
+
+        producer.produce(
+            command["topic"],
+            key=unb64(record["key"]),
+            value=unb64(record["value"]),
+            headers=headers_in(record),
+            partition=command["partition"],
+            timestamp=record["timestamp"],
+            on_delivery=delivered,
+        )
+    left = producer.flush(DEADLINE_S + 1)
+    if failures or left:
+        raise RuntimeError(f"{left} records not delivered, {failures}")
+    return {"offsets": [offsets[index] for index in range(len(offsets))]}
+
+
+def consume(command: dict[str, Any]) -> dict[str, Any]:
+    deadline = time.monotonic() + DEADLINE_S
+    consumer = Consumer({"bootstrap.servers": command["bootstrap"], "group.id": "unused", "enable.auto.commit": False})
+    try:
+        start = command["from"]
+        if start == "start":
+            # OFFSET_BEGINNING in assign() costs half a second before its first ListOffsets; this asks at once.
+            partition = TopicPartition(command["topic"], command["partition"])
+            offset, _ = consumer.get_watermark_offsets(partition, timeout=DEADLINE_S, cached=False)
+        elif "offset" in start:
+            offset = start["offset"]
+        else:
+            asked = TopicPartition(command["topic"], command["partition"], start["time"])
+            (found,) = consumer.offsets_for_times([asked], timeout=DEADLINE_S)
+            if found.error is not None:
+                raise KafkaException(found.error)
+            offset = found.offset  # OFFSET_END when no record is as young
+        consumer.assign([TopicPartition(command["topic"], command["partition"], offset)])
+        records: list[dict[str, Any]] = []
+        while len(records) < command["count"] and time.monotonic() < deadline:
+            for message in consumer.consume(command["count"] - len(records), timeout=0.05):
+                if message.error() is not None:
+                    raise KafkaException(message.error())
+                records.append(
+                    record_out(message.offset(), message.key(), message.value(), message.headers(), message.timestamp()[1])
+                )
+        return {"records": records}
+    finally:
+        consumer.close()
+
+
+def features(_: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "client": "confluent-kafka",
+        "version": version() if isinstance(version(), str) else version()[0],
+        "codecs": ["none", "gzip", "snappy", "lz4", "zstd"],
+        "idempotent": True,
+        "null_header_values": True,
+        "from_time": True,
+    }
+
+
+serve({"create": create, "produce": produce, "consume": consume, "features": features})

@@ -1,0 +1,92 @@
+"""kafka-python as an interop client (see ../README.md)."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition, __version__
+from kafka.admin import NewTopic
+from line_server import DEADLINE_S, headers_in, record_out, serve, unb64
+
+
+def create(command: dict[str, Any]) -> dict[str, Any]:
+    admin = KafkaAdminClient(bootstrap_servers=command["bootstrap"])
+    try:
+        admin.create_topics([NewTopic(command["topic"], command["partitions"], 1)])
+    finally:
+        admin.close()
+    return {"ok": True}
+
+
+def produce(command: dict[str, Any]) -> dict[str, Any]:
+    codec = command["codec"]
+    producer = KafkaProducer(
+        bootstrap_servers=command["bootstrap"],
+        compression_type=None if codec == "none" else codec,
+        enable_idempotence=command["idempotent"],
+        acks="all",
+        batch_size=1 << 20,
+        linger_ms=50,
+    )
+    try:
+        futures = [
+            producer.send(
+                command["topic"],
+                key=unb64(record["key"]),
+                value=unb64(record["value"]),
+                headers=headers_in(record),
+                partition=command["partition"],
+                timestamp_ms=record["timestamp"],
+            )
+            for record in command["records"]
+        ]
+        producer.flush(timeout=DEADLINE_S)
+        return {"offsets": [future.get(timeout=DEADLINE_S).offset for future in futures]}
+    finally:
+        producer.close()
+
+
+def consume(command: dict[str, Any]) -> dict[str, Any]:
+    deadline = time.monotonic() + DEADLINE_S
+    partition = TopicPartition(command["topic"], command["partition"])
+    consumer = KafkaConsumer(bootstrap_servers=command["bootstrap"], group_id=None, enable_auto_commit=False)
+    try:
+        consumer.assign([partition])
+        start = command["from"]
+        if start == "start":
+            consumer.seek_to_beginning(partition)
+        elif "offset" in start:
+            consumer.seek(partition, start["offset"])
+        else:
+            found = consumer.offsets_for_times({partition: start["time"]})[partition]
+            if found is None:
+                return {"records": []}
+            consumer.seek(partition, found.offset)
+        records: list[dict[str, Any]] = []
+        while len(records) < command["count"] and time.monotonic() < deadline:
+            for r in consumer.poll(timeout_ms=500, max_records=command["count"] - len(records)).get(partition, []):
+                records.append(record_out(r.offset, r.key, r.value, r.headers, r.timestamp))
+        return {"records": records}
+    finally:
+        consumer.close()
+
+
+def features(_: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "client": "kafka-python",
+        "version": __version__,
+        "codecs": ["none", "gzip", "snappy", "lz4", "zstd"],
+        "idempotent": True,
+        # KafkaProducer.send raises TypeError for a header value that is not bytes; the consumer does read null ones.
+        "null_header_values": False,
+        "reads_null_header_values": True,
+        "from_time": True,
+    }
+
+
+serve({"create": create, "produce": produce, "consume": consume, "features": features})

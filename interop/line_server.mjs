@@ -1,0 +1,24 @@
+// The line protocol of the interop clients that run on Node: one JSON command per line in, one JSON answer per line out (see README.md).
+// Standard output is kept for answers alone: console.log goes to stderr.
+import { createInterface } from 'node:readline'
+
+export const DEADLINE_MS = 20_000 // a consume answers what it has after this long
+
+export const b64 = (data) => (data == null ? null : Buffer.from(data).toString('base64'))
+export const unb64 = (text) => (text == null ? null : Buffer.from(text, 'base64'))
+
+export async function serve(handlers) {
+  console.log = console.info = console.debug = console.error
+  for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
+    let answer
+    try {
+      const command = JSON.parse(line)
+      answer = await handlers[command.op](command)
+    } catch (error) {
+      console.error(error)
+      answer = { error: `${error.name}: ${error.message}${(error.errors ?? []).map((e) => `; ${e.message}`).join('')}` }
+    }
+    process.stdout.write(JSON.stringify(answer) + '\n')
+  }
+  process.exit(0)
+}

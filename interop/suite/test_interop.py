@@ -1,0 +1,33 @@
+"""Every client creates, writes and reads; then every client reads what every other one wrote."""
+
+from __future__ import annotations
+
+import pytest
+from exchange import STARTS, WAYS, Exchange, Unsupported
+
+
+def _outcome(exchange: Exchange, *key: str) -> None:
+    try:
+        exchange.outcome(*key)
+    except Unsupported as reason:
+        pytest.skip(str(reason))
+
+
+def test_create_topic(exchange: Exchange, client: str) -> None:
+    _outcome(exchange, "create", client)
+
+
+@pytest.mark.parametrize("way", [way for way, _, _ in WAYS])
+def test_produce(exchange: Exchange, client: str, way: str) -> None:
+    _outcome(exchange, "produce", client, way)
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_consume_from(exchange: Exchange, client: str, start: str) -> None:
+    _outcome(exchange, "consume", client, start)
+
+
+def test_cross(exchange: Exchange, writer: str, reader: str, cross_table: dict[tuple[str, str], str]) -> None:
+    cross_table[writer, reader] = "FAIL"
+    _outcome(exchange, "read", reader, writer)
+    cross_table[writer, reader] = "ok"
