@@ -83,9 +83,7 @@ def consume(command: dict[str, Any]) -> dict[str, Any]:
             for message in consumer.consume(command["count"] - len(records), timeout=0.05):
                 if message.error() is not None:
                     raise KafkaException(message.error())
-                records.append(
-                    record_out(message.offset(), message.key(), message.value(), message.headers(), message.timestamp()[1])
-                )
+                records.append(record_out(message.offset(), message.key(), message.value(), message.headers(), message.timestamp()[1]))
         return {"records": records}
     finally:
         consumer.close()

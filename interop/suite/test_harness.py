@@ -44,7 +44,7 @@ def test_a_missing_or_repeated_record_is_a_difference(got: list[dict[str, Any]])
 @pytest.mark.parametrize(
     ("script", "complaint"),
     [
-        ("read line; echo '{\"error\": \"no\"}'", "cannot features: no"),
+        ('read line; echo \'{"error": "no"}\'', "cannot features: no"),
         ("read line; echo nonsense", "answered features with 'nonsense"),
         ("exit 0", "ended"),
         ("cat > /dev/null", "did not answer features"),
