@@ -12,6 +12,7 @@ from typing import Any
 
 from line_client import ClientError, LineClient
 from records import MIDDLE, STANDARD, STEP_MS, JsonRecord, differences, standard_records
+from stored_batches import stored_batches
 
 # Partition n of a writer's topic holds the standard records as written in the n-th way: name, codec, idempotent.
 WAYS = (
@@ -136,6 +137,11 @@ class Exchange:
             records=records,
         )
         assert answer["offsets"] == list(range(len(records))), f"{writer} got the offsets {answer['offsets']} for {len(records)} records"
+        batches = stored_batches(self.bootstrap, self._topic(writer), partition, len(records))
+        # A client may leave a batch as it is when compression makes it larger, so not every batch has to have the codec.
+        assert {batch.codec for batch in batches} - {"none"} == {codec} - {"none"}, f"{writer} wrote {batches} with codec {codec}"
+        assert all(batch.magic == 2 for batch in batches), f"{writer} wrote {batches}"
+        assert not idempotent or all(batch.producer_id >= 0 for batch in batches), f"{writer} wrote {batches} as idempotent"
 
     def _consume(self, reader: str, writer: str, start: str) -> None:
         """Reads all partitions of the writer's topic and compares."""
