@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as AioTopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import OffsetAndTimestamp as AioOffsetAndTimestamp
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -43,6 +44,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka import TopicPartition as PyTopicPartition
 from kafka.admin import ConfigResource as PyConfigResource
 from kafka.admin import ConfigResourceType as PyResourceType
+from kafka.admin import OffsetSpec as PyOffsetSpec
 from kafka.errors import InvalidTopicError, MessageSizeTooLargeError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
 TIMEOUT_S = 20.0
@@ -279,6 +281,43 @@ def test_a_living_producer_and_consumer_survive_a_recreated_topic(bootstrap: str
         assert producer.send(topic, b"second").get(TIMEOUT_S).offset == 0
     finally:
         producer.close()
+
+
+def test_topics_are_there_and_gone_at_once(
+    request: pytest.FixtureRequest, bootstrap: str, admin: AdminClient, py_admin: KafkaAdminClient, topic: str
+) -> None:
+    """No client ever waits for a topic that it has created, grown or deleted: fifty times in a row, through three clients."""
+    if request.config.getoption("--bootstrap"):
+        pytest.skip("only our broker promises this: Apache Kafka's metadata comes a moment after its answer")
+
+    def partitions() -> int:
+        metadata = admin.list_topics(timeout=TIMEOUT_S).topics.get(topic)
+        return len(metadata.partitions) if metadata else 0
+
+    async def described_by_aiokafka() -> int:
+        client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        await client.start()
+        try:
+            (answer,) = await client.describe_topics([topic])
+            return len(answer["partitions"]) if answer["error_code"] == 0 else 0
+        finally:
+            await client.close()
+
+    for life in range(50):
+        create(admin, topic, partitions=20)
+        assert partitions() == 20
+        assert topic in py_admin.list_topics()
+        py_admin.create_partitions({topic: 100})
+        assert partitions() == 100
+        ends = py_admin.list_partition_offsets(dict.fromkeys((PyTopicPartition(topic, p) for p in range(100)), PyOffsetSpec.LATEST))
+        assert {end.offset for end in ends.values()} == {0}
+        if life % 10 == 0:
+            assert asyncio.run(described_by_aiokafka()) == 100
+            reports = send(bootstrap, [{"topic": topic, "value": b"%d" % life, "partition": p} for p in range(100)])
+            assert [report.offset() for report in reports if isinstance(report, Message)] == [0] * 100
+        admin.delete_topics([topic])[topic].result(TIMEOUT_S)
+        assert partitions() == 0
+        assert topic not in py_admin.list_topics()
 
 
 def test_metadata_of_a_producer_creates_the_topic(bootstrap: str, admin: AdminClient, topic: str) -> None:
