@@ -39,20 +39,23 @@ class Field:
     (lowest, highest), inclusive.
     """
 
-    __slots__ = ("array", "default", "flexible", "name", "null", "nullable", "tag", "tagged", "type", "versions")
+    __slots__ = ("array", "default", "empty", "flexible", "name", "null", "nullable", "tag", "tagged", "type", "versions")
 
     name: str
     type: str | type[Struct]
     array: bool
     null: bool
 
-    def __init__(self, versions: str, nullable: str | None, tag: int | None, tagged: str | None, default: Any, flexible: bool) -> None:
+    def __init__(
+        self, versions: str, nullable: str | None, tag: int | None, tagged: str | None, default: Any, flexible: bool, empty: bool = False
+    ) -> None:
         self.versions = parse_versions(versions)
         self.nullable = parse_versions(nullable) if nullable is not None else self.versions
         self.tag = tag
         self.tagged = (parse_versions(tagged) if tagged is not None else self.versions) if tag is not None else (0, -1)
         self.default = default
         self.flexible = flexible
+        self.empty = empty
 
     def resolve(self, name: str, annotation: str, module: str) -> Field:
         """Give the field the name and the type that its annotation says; returns itself."""
@@ -75,7 +78,7 @@ class Field:
         if self.array:
             return []
         if isinstance(self.type, type):
-            return self.type.default() if not self.null else None
+            return self.type.default() if self.empty or not self.null else None
         return {"Bool": False, "Float64": 0.0, "Uuid": ZERO_UUID, "String": "", "Bytes": b"", "Records": b"", "RecordBuffers": []}.get(self.type, 0)
 
     def exists(self, version: int) -> bool:
@@ -106,10 +109,10 @@ def field(
     `versions`: where it exists; `nullable`: where null is allowed (all of `versions` if the annotation says `| None`);
     `tag`: its number where it is a tagged field (`tagged`: the versions of that, all of `versions` if not given);
     `default`: its value where nothing was said (`default_factory=list`, or the struct: says the same of what has no
-    literal, for the type checker); `flexible=False`: written in the old form even in flexible versions
-    (only the client id of the request header).
+    literal, for the type checker; a struct that may be null is null unless that is given); `flexible=False`: written in
+    the old form even in flexible versions (only the client id of the request header).
     """
-    return Field(versions, nullable, tag, tagged, default, flexible)
+    return Field(versions, nullable, tag, tagged, default, flexible, default_factory is not None)
 
 
 class _Declared(type):
