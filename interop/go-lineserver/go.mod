@@ -1,0 +1,3 @@
+module kafkacompat/interop/lineserver
+
+go 1.23
