@@ -1,0 +1,73 @@
+"""A librdkafka producer or consumer in a process of its own: `python -m bench.client '{"do": "produce", ...}'` prints one JSON object.
+
+Its CPU is not measured; it only has to be quick enough. Needs `confluent-kafka`.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+from typing import Any
+
+
+def values(size: int, seed: int = 7) -> list[bytes]:
+    """5,000 different values: JSON-like text, about half of it random hexadecimal digits, so that compressors halve it."""
+    chance = random.Random(seed)  # fixed: every broker and every round gets the same bytes
+    out = []
+    for number in range(5000):
+        text = ""
+        while len(text) < size:
+            text += f'{{"event_id": {number}, "user": "user-{chance.randrange(10**6)}", "token": "{chance.getrandbits(256):064x}", "state": "active"}}, '
+        out.append(text[:size].encode())
+    return out
+
+
+def produce(address: str, topic: str, records: int, size: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """`records` values to partition 0, then flush; how long it took and how many deliveries failed."""
+    from confluent_kafka import KafkaError, Message, Producer
+
+    failed: list[str] = []
+
+    def report(error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            failed.append(str(error))
+
+    producer = Producer({"bootstrap.servers": address, "delivery.report.only.error": True, "on_delivery": report} | settings)
+    producer.list_topics(topic, timeout=30)
+    pool = values(size)
+    begin = time.perf_counter()
+    sent = 0
+    while sent < records:
+        try:
+            for value in pool[: records - sent]:
+                producer.produce(topic, value, partition=0)
+                sent += 1
+        except BufferError:
+            producer.poll(0.002)
+    left = producer.flush(300)
+    return {"seconds": time.perf_counter() - begin, "failed": len(failed) + left, "error": failed[0] if failed else ""}
+
+
+def consume(address: str, topic: str, records: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """Reads partition 0 from its start by assignment until `records` have come."""
+    from confluent_kafka import Consumer, TopicPartition
+
+    consumer = Consumer({"bootstrap.servers": address, "group.id": "bench", "enable.auto.commit": False} | settings)
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    begin = heard = time.perf_counter()
+    got = size = 0
+    while got < records and time.perf_counter() - heard < 20:
+        for message in consumer.consume(10_000, 0.5):
+            error, value = message.error(), message.value()
+            if error is None and value is not None:
+                got += 1
+                size += len(value)
+                heard = time.perf_counter()
+    return {"seconds": time.perf_counter() - begin, "records": got, "bytes": size}
+
+
+if __name__ == "__main__":
+    order = json.loads(sys.argv[1])
+    print(json.dumps(produce(**order) if order.pop("do") == "produce" else consume(**order)))

@@ -1,0 +1,86 @@
+"""Small requests from raw sockets (`load.c`): broker CPU microseconds per request, 8 connections, 1 or 16 requests in flight on each."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Mapping
+
+from bench import frames, load
+from bench.case import Case, Goal, Part, Size
+from bench.peers import Peer
+
+_numbers = itertools.count()
+CONNECTIONS = 8
+
+
+def _ready(peer: Peer, frame: frames.Frame) -> int:
+    """Waits until the peer answers the frame without an error (Kafka makes __consumer_offsets first); size of the answer in bytes."""
+    deadline = time.perf_counter() + 60
+    with peer.link() as link:
+        while code := link.error(frame):
+            if time.perf_counter() > deadline:
+                raise RuntimeError(f"answers error {code}")
+            time.sleep(0.1)
+        return len(link.ask(frame.data))
+
+
+def _case(
+    name: str,
+    title: str,
+    frame_of: Callable[[str], frames.Frame],
+    goals: Mapping[int, float],
+    *,
+    requests: int = 2**62,
+    topics: int = 1,
+    at_least: int = 0,
+    touch_gb: float = 0,
+    skip: Mapping[str, str] | None = None,
+) -> Case:
+    """A case over depths (the keys of `goals`), each with a goal as a multiple of Kafka's CPU."""
+    names: dict[str, list[str]] = {}
+
+    def prepare(peer: Peer, amount: Size) -> None:
+        number = next(_numbers)
+        names[peer.name] = [f"bench-{number}-{index}" for index in range(topics)]
+        peer.create([(topic, 1) for topic in names[peer.name]])
+        size = _ready(peer, frame_of(names[peer.name][0]))
+        if size < at_least:
+            raise RuntimeError(f"answers {size} bytes")
+        for depth in goals:  # so that the first round is as warm as the last
+            load.rate(
+                peer.address, frame_of(names[peer.name][0]), connections=CONNECTIONS, depth=depth, seconds=amount.seconds, requests=requests
+            )
+
+    def measure(peer: Peer, amount: Size) -> Mapping[str, float]:
+        values = {}
+        for depth in goals:
+            frame = frame_of(names[peer.name][0])
+            before = peer.usage()
+            result = load.rate(peer.address, frame, connections=CONNECTIONS, depth=depth, seconds=amount.seconds, requests=requests)
+            values[f"cpu-{depth}"] = (peer.usage() - before) / result["requests"] * 1e6
+        return values
+
+    def finish(peer: Peer, _: Size) -> None:
+        peer.delete(names[peer.name])
+
+    parts = tuple(Part(f"cpu-{depth}", f"{title}, depth {depth}", "µs", Goal(ratio=ratio)) for depth, ratio in goals.items())
+    return Case(name, parts, measure, prepare, finish, touch_gb=touch_gb, skip=skip or {})
+
+
+CASES = (
+    _case("fetch-empty", "empty Fetch", frames.fetch, {1: 0.4, 16: 0.15}),
+    _case("produce-200b", "Produce 200 B, acks=1", lambda topic: frames.produce(topic, bytes(200)), {1: 0.4, 16: 0.3}, touch_gb=1),
+    _case("produce-1mb", "Produce 1 MB, acks=1", lambda topic: frames.produce(topic, bytes(1_000_000)), {1: 0.5}, requests=600, touch_gb=4),
+    _case("list-offsets", "ListOffsets", frames.list_offsets, {1: 0.65, 16: 0.5}),
+    _case("find-coordinator", "FindCoordinator", lambda _: frames.find_coordinator("bench-group"), {1: 0.5, 16: 0.3}),
+    _case("metadata-1", "Metadata of 1 topic", frames.metadata, {1: 0.5, 16: 0.3}),
+    _case("metadata-1000", "Metadata of 1,000 topics", lambda _: frames.metadata(None), {1: 0.5, 16: 0.3}, topics=1000, at_least=30_000),
+    _case(
+        "api-versions",
+        "ApiVersions",
+        lambda _: frames.api_versions(),
+        {1: 0.5, 16: 0.3},
+        skip={"rdkafka-mock": "answers v2 at most"},
+    ),
+)
