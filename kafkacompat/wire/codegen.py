@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import ProtocolError
 from . import primitives
 from .message import Field, Message, Struct
-from .types import FIXED
+from .types import FIXED, SIZED
 
 Source = list[str]
 
@@ -80,13 +80,29 @@ class _Writer:
         return [f for f in cls.fields() if f.exists(self.version) and not f.is_tagged(self.version)]
 
 
+POINTER = 9
+"""Bytes for an element in a list that grew by appending."""
+
+VALUE_COST = {"String": 64, "Bytes": 48, "Uuid": 56, "Records": 320, "RecordBuffers": 480, "Bool": 0, "Int8": 32, "Int16": 32}
+"""Bytes of memory that a decoded value takes, without its contents; 32 for types that are not named."""
+
+ELEMENT_COST = {kind: VALUE_COST.get(kind, 32) + POINTER for kind in (*FIXED, *SIZED)}
+
+EMPTY_LIST_COST = 88
+
+
 def _cost(cls: type[Struct], version: int) -> int:
-    """About how many bytes of memory one decoded instance takes, without the text in it."""
-    total = 48
+    """About how many bytes of memory one decoded instance takes: everything but contents of text, bytes, arrays, and what has a tag."""
+    total = 48 + 8 * len(cls.fields())
     for f in cls.fields():
-        total += 8
-        if f.exists(version) and not f.is_tagged(version):
-            total += 64 if f.array or f.type in ("String", "Bytes", "Uuid") else 160 if f.type in ("Records", "RecordBuffers") else 32
+        if not f.exists(version) or f.is_tagged(version):
+            total += EMPTY_LIST_COST if type(f.default) is list else 0
+        elif f.array:
+            total += EMPTY_LIST_COST
+        elif isinstance(f.type, str):
+            total += VALUE_COST.get(f.type, 32)
+        elif not f.is_nullable(version):
+            total += _cost(f.type, version)
     return total
 
 
@@ -110,6 +126,7 @@ class _Decoder(_Writer):
     def build(self) -> Callable[..., Any]:
         self.line("size = len(data)")
         self.line("budget = size + FREE")
+        self.line("wide = 24 if size > 0x100000 else 0x100000")
         self.line("try:")
         self.depth += 1
         self.struct(self.cls, "m")
@@ -182,22 +199,32 @@ class _Decoder(_Writer):
             self.array(f, target, what, flexible, nullable)
         elif isinstance(f.type, type):
             self.flush()
-            if nullable:
-                self.line("if data[pos] > 127:")
+            if nullable and tagged:  # not the int8 of a plain field: a varint, 0 is null (seen of Kafka 4.3.1's classes)
+                there = self.name("n")
+                self.line(f"{there}, pos = uvarint(data, pos)")
+                self.line(f"if {there} == 0 or {there} > 0x7fffffff:")
                 self.line(f"    {target} = None")
-                self.line("    pos += 1")
+            elif nullable:
+                self.line("pos += 1")
+                self.line("if data[pos - 1] > 127:")
+                self.line(f"    {target} = None")
+            if nullable:
                 self.line("else:")
                 self.depth += 1
-                self.line("pos += 1")
-                self.struct(f.type, target)
+            if nullable or tagged:
+                self.spend(_cost(f.type, self.version), what)
+            self.struct(f.type, target)
+            if nullable:
                 self.depth -= 1
-            else:
-                self.struct(f.type, target)
         elif f.type in FIXED:
             code, size = FIXED[f.type]
             self.run.append((target, code, size))
         else:
             self.sized(str(f.type), target, what, flexible, nullable)
+
+    def spend(self, cost: int | str, what: str) -> None:
+        self.line(f"budget -= {cost}")
+        self.line(f"if budget < 0: raise dear({what!r})")
 
     def length(self, flexible: bool, code: str, size: int) -> str:
         """Read a length or count into a variable; -1 (or less) is null."""
@@ -208,7 +235,7 @@ class _Decoder(_Writer):
             self.line("pos += 1")
             self.line(f"if {n} > 126:")
             self.line(f"    {n}, pos = uvarint(data, pos - 1)")
-            self.line(f"    {n} = {n} - 1 if {n} <= 0x7fffffff else -1")
+            self.line(f"    {n} = {n} - 1 if {n} <= 0x80000000 else -1")
         else:
             self.run.append((n, code, size))
             self.flush()
@@ -231,6 +258,11 @@ class _Decoder(_Writer):
         }[kind].format(e=end)
         self.line(f"    {target} = {cut}")
         self.line(f"    pos = {end}")
+        if kind == "String":  # one character beyond ASCII makes four bytes of each, which adds up in large frames only
+            self.line(f"    if {n} > wide and not {target}.isascii():")
+            self.depth += 2
+            self.spend(f"{n} * 4", what)
+            self.depth -= 2
 
     def array(self, f: Field, target: str, what: str, flexible: bool, nullable: bool) -> None:
         n = self.length(flexible, "i", 4)
@@ -241,8 +273,7 @@ class _Decoder(_Writer):
         if isinstance(f.type, str) and f.type in FIXED:
             code, size = FIXED[f.type]
             self.line(f"if {n} > (size - pos) // {size}: raise short({what!r})")
-            self.line(f"budget -= {n} * {32 + 8}")
-            self.line(f"if budget < 0: raise dear({what!r})")
+            self.spend(f"{n} * {ELEMENT_COST[f.type]}", what)
             if f.type == "Uuid":
                 self.line(f"{target} = [bytes(data[p:p + 16]) for p in range(pos, pos + 16 * {n}, 16)]")
             else:
@@ -250,11 +281,10 @@ class _Decoder(_Writer):
                 self.line(f"{target} = list(unpack_from('>%d{code}' % {n}, data, pos))")
             self.line(f"pos += {n} * {size}")
         else:
-            cost = _cost(f.type, self.version) if isinstance(f.type, type) else 64
+            cost = _cost(f.type, self.version) + POINTER if isinstance(f.type, type) else ELEMENT_COST[f.type]
             items, item = self.name("a"), self.name("x")
             self.line(f"if {n} > size - pos: raise short({what!r})")
-            self.line(f"budget -= {n} * {cost}")
-            self.line(f"if budget < 0: raise dear({what!r})")
+            self.spend(f"{n} * {cost}", what)
             self.line(f"{target} = {items} = []")
             self.line(f"for _ in range({n}):")
             self.depth += 1
@@ -313,14 +343,14 @@ class _Encoder(_Writer):
             self.depth += 1
             self.line(f"{part} = []")
             self.line(f"{inner} = {part}.append")
-            self.value(f, value, inner, True, f"{cls.__name__}.{f.name}")
+            self.value(f, value, inner, True, f"{cls.__name__}.{f.name}", tagged=True)
             self.flush(inner)
             self.line(f"{part} = b''.join({part})")
             self.line(f"{tags} = ({tags} or []) + [uv({f.tag}) + uv(len({part})) + {part}]")
             self.depth -= 1
         self.line(f"{w}(b'\\0' if {tags} is None else uv(len({tags})) + b''.join({tags}))")
 
-    def value(self, f: Field, source: str, w: str, flexible: bool, what: str) -> None:
+    def value(self, f: Field, source: str, w: str, flexible: bool, what: str, tagged: bool = False) -> None:
         nullable = f.is_nullable(self.version)
         if not f.array and isinstance(f.type, str) and f.type in FIXED:
             self.run.append((source, FIXED[f.type][0]))
@@ -333,7 +363,8 @@ class _Encoder(_Writer):
         if nullable:
             value = self.name("v")
             self.line(f"{value} = {source}")
-            self.line(f"if {value} is None: {w}(b'\\xff')")
+            null = b"\0" if tagged else b"\xff"
+            self.line(f"if {value} is None: {w}({null!r})")
             self.line("else:")
             self.depth += 1
             self.line(f"{w}(b'\\x01')")
