@@ -17,12 +17,14 @@ class RequestContext:
 
     `node` is the broker id whose listener the client connected to, `listener` that listener; `local_host` and
     `local_port` are the address that the client used to get here, `peer` its own ("host:port"). `version` is that of
-    the request's API key.
+    the request's API key. `view` is all that an answer may depend on of this: contexts with equal views see the same
+    addresses. `client_id_bytes` is the client id as it stands in the request header, with its length.
     """
 
     __slots__ = (
         "broker",
         "client_id",
+        "client_id_bytes",
         "client_software",
         "correlation_id",
         "key",
@@ -33,6 +35,7 @@ class RequestContext:
         "peer",
         "principal",
         "version",
+        "view",
     )
 
     def __init__(self, broker: Broker, node: Node, listener: Listener, local_host: str, local_port: int, peer: str) -> None:
@@ -48,3 +51,5 @@ class RequestContext:
         self.version = 0
         self.correlation_id = 0
         self.client_id: str | None = None
+        self.client_id_bytes = b""
+        self.view = (node.id, listener.name, local_host)

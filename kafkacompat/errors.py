@@ -182,3 +182,7 @@ class ProtocolError(Exception):
 
     def __init__(self, why: str, *args: Any) -> None:
         super().__init__(why, *args)
+
+
+class CloseConnection(Exception):
+    """A handler's wish: no answer, and the connection ends (Produce with acks=0 that failed)."""

@@ -1,9 +1,40 @@
-"""Fetch (key 1): declared, not served."""
+"""Fetch (key 1), versions 4-18.
+
+Returns record batches as they lie in the log, from the batch that holds the fetch offset on. The first partition that
+has data gives its first batch whole, whatever the limits; beyond that the answer is cut at the byte where a limit says
+so. An answer waits up to `max_wait_ms` for `min_bytes`; it is given at once if any partition has an error, a diverging
+epoch or a better replica to read from. Consumers see nothing beyond the high watermark (read_committed: the last stable
+offset). Sessions (KIP-227) from version 7, topic ids instead of names from version 13, a better replica for the
+client's rack (KIP-392) from version 11, diverging epochs (KIP-595) from version 12, the leader to go to and its address
+(KIP-951) from version 12 and 16.
+
+Differs from Apache Kafka: a replica id is refused with TOPIC_AUTHORIZATION_FAILED per partition, since nobody here
+replicates by Fetch. All nodes of one process share one log, so a follower is never behind its leader.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from ..errors import ErrorCode, KafkaError
+from ..fetch_sessions import FINAL_EPOCH, FULL_EPOCH, NO_SESSION, FetchSession, Partitions, Wanted
 from ..wire.message import Message, Struct, field
-from ..wire.types import Int16, Int32, Int64, Int8, RecordBuffers, String, Uuid, ZERO_UUID
+from ..wire.types import ZERO_UUID, Buffer, Int8, Int16, Int32, Int64, RecordBuffers, String, Uuid
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from ..broker import Broker, NotLeader
+    from ..context import RequestContext
+    from ..log.partition import PartitionLog
+
+TOPIC_IDS_VERSION = 13
+"""KIP-516: topic ids instead of names."""
+
+CLIENT_RACK_VERSION = 11
+"""KIP-392: the client says its rack, and may read from followers."""
+
+READ_COMMITTED = 1
 
 
 class ReplicaState(Struct):
@@ -102,3 +133,240 @@ class FetchResponse(Message, key=1, versions="4-18", flexible="12+"):
     session_id: Int32 = field("7+", default=0)
     responses: list[FetchableTopicResponse]
     node_endpoints: list[NodeEndpoint] = field("16+", tag=0, default_factory=list)
+
+
+def handle(ctx: RequestContext, request: FetchRequest) -> object:
+    """The answer, at once where there is something to say or no time to wait; else a coroutine that waits for it."""
+    if request.replica_id >= 0 or request.replica_state.replica_id >= 0:
+        return _refuse_replica(request)
+    try:
+        fetch = Fetch(ctx, request)
+    except KafkaError as error:
+        return FetchResponse(error_code=error.code, responses=[])
+    answered = fetch.read()
+    if answered or request.max_wait_ms <= 0:
+        return fetch.response()
+    return fetch.wait()
+
+
+class Fetch:
+    """One fetch in work: what it wants, and what there is of it so far."""
+
+    __slots__ = ("_broker", "_by_id", "_ctx", "_data", "_endpoints", "_incremental", "_request", "_session", "_version", "_wanted")
+
+    def __init__(self, ctx: RequestContext, request: FetchRequest) -> None:
+        self._ctx = ctx
+        self._broker = ctx.broker
+        self._version = ctx.version
+        self._request = request
+        self._by_id = ctx.version >= TOPIC_IDS_VERSION
+        self._data: list[PartitionData] = []
+        self._endpoints: set[int] = set()
+        self._incremental = request.session_epoch not in (FULL_EPOCH, FINAL_EPOCH)
+        self._session: FetchSession | None = None
+        if self._incremental:
+            self._resume()
+        else:
+            if request.session_id != NO_SESSION:
+                self._broker.fetch_sessions.end(request.session_id)
+            self._wanted = self._asked()
+
+    def _asked(self) -> Partitions:
+        """What the request itself names. A partition named twice counts as the last says."""
+        wanted: Partitions = {}
+        by_id = self._by_id
+        for topic in self._request.topics:
+            name, topic_id = (self._broker.topic_name(topic.topic_id), topic.topic_id) if by_id else (topic.topic, ZERO_UUID)
+            for p in topic.partitions:
+                entry = Wanted(name, topic_id, p.partition)
+                entry.update(p.fetch_offset, p.partition_max_bytes, p.current_leader_epoch, p.last_fetched_epoch)
+                wanted[topic_id if by_id else topic.topic, p.partition] = entry
+        return wanted
+
+    def _resume(self) -> None:
+        request = self._request
+        sessions = self._broker.fetch_sessions
+        session = sessions.resume(request.session_id, request.session_epoch, self._by_id, self._broker.clock.monotonic_ms())
+        for key, entry in self._asked().items():
+            known = session.partitions.get(key)
+            if known is None:
+                session.partitions[key] = entry
+            else:
+                known.update(entry.fetch_offset, entry.max_bytes, entry.leader_epoch, entry.last_fetched_epoch)
+        for topic in request.forgotten_topics_data:
+            for index in topic.partitions:
+                session.partitions.pop((topic.topic_id if self._by_id else topic.topic, index), None)
+        self._wanted = session.partitions
+        if session.partitions:
+            self._session = session
+        else:
+            sessions.end(session.id)
+            self._incremental = False
+
+    # reading
+
+    def read(self) -> bool:
+        """Read everything that is wanted. True if the answer should not wait: enough bytes, an error, nothing wanted."""
+        request = self._request
+        left = request.max_bytes
+        total = 0
+        urgent = False
+        self._data = data = []
+        for wanted in self._wanted.values():
+            try:
+                part, size = self._partition(wanted, left, total == 0)
+            except KafkaError as error:
+                part, size = self._failed(wanted, error), 0
+                urgent = True
+            if part.preferred_read_replica >= 0 or part.diverging_epoch.end_offset >= 0:
+                urgent = True
+            total += size
+            left -= size
+            data.append(part)
+        return urgent or total >= request.min_bytes or not data
+
+    def _partition(self, wanted: Wanted, left: int, first: bool) -> tuple[PartitionData, int]:
+        ctx, request = self._ctx, self._request
+        if wanted.max_bytes < 0:
+            raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, "a negative partition limit")
+        if wanted.name is None:
+            wanted.name = self._broker.topic_name(wanted.topic_id)
+            if wanted.name is None:
+                raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID, "no topic of this id")
+        log = self._broker.readable_log(ctx.node.id, wanted.name, wanted.topic_id, wanted.index, self._version >= CLIENT_RACK_VERSION)
+        log.check_leader_epoch(wanted.leader_epoch)
+        committed = request.isolation_level == READ_COMMITTED
+        end = log.last_stable_offset if committed else log.high_watermark
+        part = PartitionData(
+            partition_index=wanted.index,
+            error_code=0,
+            high_watermark=log.high_watermark,
+            last_stable_offset=log.last_stable_offset,
+            log_start_offset=log.log_start_offset,
+            aborted_transactions=[] if committed else None,
+            records=[],
+        )
+        if wanted.last_fetched_epoch >= 0:
+            epoch, end_offset = log.end_of_epoch(wanted.last_fetched_epoch)
+            if epoch < 0 or end_offset < 0:
+                raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE, "the epoch last fetched is not known here")
+            if epoch < wanted.last_fetched_epoch or end_offset < wanted.fetch_offset:
+                part.diverging_epoch = EpochEndOffset(epoch=epoch, end_offset=end_offset)
+                return part, 0
+        if request.rack_id and self._version >= CLIENT_RACK_VERSION:
+            replica = self._broker.preferred_replica(ctx.node.id, wanted.name, wanted.index, request.rack_id)
+            if replica is not None:
+                part.preferred_read_replica = replica
+                return part, 0
+        buffers, size = log.read(wanted.fetch_offset, min(left, wanted.max_bytes), end, first)
+        part.records = buffers
+        if committed and size:
+            part.aborted_transactions = [AbortedTransaction(producer_id=p, first_offset=o) for p, o in log.aborted_transactions(wanted.fetch_offset, size)]
+        return part, size
+
+    def _failed(self, wanted: Wanted, error: KafkaError) -> PartitionData:
+        part = PartitionData(partition_index=wanted.index, error_code=error.code, high_watermark=-1, aborted_transactions=None, records=[])
+        if self._request.isolation_level == READ_COMMITTED:
+            part.aborted_transactions = []
+        leader = getattr(error, "leader", None)
+        if leader is not None:
+            part.current_leader = LeaderIdAndEpoch(leader_id=leader[0], leader_epoch=leader[1])
+            self._endpoints.add(leader[0])
+        return part
+
+    # waiting
+
+    async def wait(self) -> FetchResponse:
+        """Read again whenever something happens to a partition, until it is enough or the time is over."""
+        broker = self._broker
+        over = False
+
+        def time_is_up() -> None:
+            nonlocal over
+            over = True
+            wake()
+
+        def wake() -> None:
+            if not moved.done():
+                moved.set_result(None)
+
+        timer = broker.timers.after(self._request.max_wait_ms, time_is_up)
+        moved: asyncio.Future[None] = broker.loop.create_future()
+        logs = [log for log in map(self._log_of, self._wanted.values()) if log is not None]
+        for log in logs:
+            log.waiters.add(wake)
+        try:
+            while True:
+                await moved
+                if self.read() or over:
+                    return self.response()
+                moved = broker.loop.create_future()
+        finally:
+            timer.cancel()
+            for log in logs:
+                log.waiters.discard(wake)
+
+    def _log_of(self, wanted: Wanted) -> PartitionLog | None:
+        try:
+            return self._broker.readable_log(self._ctx.node.id, wanted.name or "", wanted.topic_id, wanted.index, True)
+        except KafkaError:
+            return None
+
+    # answering
+
+    def response(self) -> FetchResponse:
+        """The answer, with what the session needs to be told; begins the session if one was asked for."""
+        request, session = self._request, self._session
+        pairs = list(zip(self._wanted.values(), self._data, strict=True))
+        if self._incremental:
+            assert session is not None
+            news = []
+            for wanted, part in pairs:
+                has_data = bool(part.records) or part.preferred_read_replica >= 0 or part.diverging_epoch.end_offset >= 0
+                if wanted.is_news(part.error_code, part.high_watermark, part.log_start_offset, has_data):
+                    news.append((wanted, part))
+                    if part.records:
+                        # who got data goes to the back, so that no partition starves behind a full answer
+                        session.partitions[wanted.key] = session.partitions.pop(wanted.key)
+            pairs = news
+        elif request.session_epoch == FULL_EPOCH and self._wanted:
+            session = self._broker.fetch_sessions.begin(self._wanted, self._by_id, self._broker.clock.monotonic_ms())
+            if session is not None:
+                for wanted, part in pairs:
+                    wanted.is_news(part.error_code, part.high_watermark, part.log_start_offset, False)
+        responses: list[FetchableTopicResponse] = []
+        last: tuple[str | None, Buffer] | None = None
+        for wanted, part in pairs:
+            if last != (wanted.name if not self._by_id else None, wanted.topic_id):
+                last = (wanted.name if not self._by_id else None, wanted.topic_id)
+                responses.append(FetchableTopicResponse(topic=wanted.name or "", topic_id=wanted.topic_id, partitions=[]))
+            responses[-1].partitions.append(part)
+        answer = FetchResponse(session_id=session.id if session is not None else NO_SESSION, responses=responses)
+        if self._endpoints:
+            answer.node_endpoints = [
+                NodeEndpoint(node_id=node_id, host=host, port=port, rack=rack)
+                for node_id, host, port, rack in self._broker.endpoints(self._endpoints, self._ctx)
+            ]
+        return answer
+
+
+def _refuse_replica(request: FetchRequest) -> FetchResponse:
+    return FetchResponse(
+        responses=[
+            FetchableTopicResponse(
+                topic=topic.topic,
+                topic_id=topic.topic_id,
+                partitions=[
+                    PartitionData(
+                        partition_index=p.partition,
+                        error_code=ErrorCode.TOPIC_AUTHORIZATION_FAILED,
+                        high_watermark=-1,
+                        aborted_transactions=None,
+                        records=[],
+                    )
+                    for p in topic.partitions
+                ],
+            )
+            for topic in request.topics
+        ]
+    )
