@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -52,6 +53,7 @@ def _chosen(config: pytest.Config) -> list[str]:
     return [name for name in config.getoption("--clients").split(",") if name]
 
 
+@functools.cache  # as it was at the start: another run in this checkout may set clients up meanwhile
 def _not_ready(name: str) -> str | None:
     """Why a client cannot take part: the last line of its setup, which `interop/run` has left in .build/setup/; None when it can."""
     status = BUILD / "setup" / f"{name}.status"
@@ -65,6 +67,7 @@ def _not_ready(name: str) -> str | None:
     return None
 
 
+@functools.cache
 def _skipped(name: str) -> bool:
     """Whether the reason is a missing toolchain, not a setup that failed."""
     status = BUILD / "setup" / f"{name}.status"
