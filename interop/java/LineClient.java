@@ -1,0 +1,154 @@
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.BufferedReader;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AdminClientConfig;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.header.internals.RecordHeader;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.common.utils.AppInfoParser;
+
+/** kafka-clients as an interop client (see ../README.md). */
+public final class LineClient {
+    private static final int DEADLINE_MS = 20_000;
+    private static final int MIB = 1 << 20;
+    private static final ObjectMapper JSON = new ObjectMapper(JsonFactory.builder()
+        .streamReadConstraints(StreamReadConstraints.builder().maxStringLength(Integer.MAX_VALUE).build()).build());
+
+    private LineClient() { }
+
+    private static byte[] bytes(JsonNode text) {
+        return text.isNull() ? null : Base64.getDecoder().decode(text.textValue());
+    }
+
+    private static ObjectNode create(JsonNode command) throws Exception {
+        Map<String, Object> settings = Map.of(AdminClientConfig.BOOTSTRAP_SERVERS_CONFIG, command.get("bootstrap").textValue());
+        try (Admin admin = Admin.create(settings)) {
+            NewTopic topic = new NewTopic(command.get("topic").textValue(), command.get("partitions").intValue(), (short) 1);
+            admin.createTopics(List.of(topic)).all().get(DEADLINE_MS, TimeUnit.MILLISECONDS);
+        }
+        return JSON.createObjectNode().put("ok", true);
+    }
+
+    private static ObjectNode produce(JsonNode command) throws Exception {
+        Map<String, Object> settings = Map.of(
+            ProducerConfig.BOOTSTRAP_SERVERS_CONFIG, command.get("bootstrap").textValue(),
+            ProducerConfig.COMPRESSION_TYPE_CONFIG, command.get("codec").textValue(),
+            ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, command.get("idempotent").booleanValue(),
+            ProducerConfig.ACKS_CONFIG, "all",
+            ProducerConfig.BATCH_SIZE_CONFIG, MIB,
+            ProducerConfig.LINGER_MS_CONFIG, 50,
+            ProducerConfig.REQUEST_TIMEOUT_MS_CONFIG, DEADLINE_MS / 2,
+            ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, DEADLINE_MS,
+            ProducerConfig.MAX_BLOCK_MS_CONFIG, DEADLINE_MS);
+        ObjectNode answer = JSON.createObjectNode();
+        ArrayNode offsets = answer.putArray("offsets");
+        List<Future<RecordMetadata>> sent = new ArrayList<>();
+        try (KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer())) {
+            for (JsonNode record : command.get("records")) {
+                List<Header> headers = new ArrayList<>();
+                for (JsonNode header : record.get("headers")) headers.add(new RecordHeader(header.get(0).textValue(), bytes(header.get(1))));
+                sent.add(producer.send(new ProducerRecord<>(command.get("topic").textValue(), command.get("partition").intValue(),
+                    record.get("timestamp").longValue(), bytes(record.get("key")), bytes(record.get("value")), headers)));
+            }
+            for (Future<RecordMetadata> each : sent) offsets.add(each.get().offset());
+        }
+        return answer;
+    }
+
+    private static ObjectNode consume(JsonNode command) {
+        long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS);
+        Map<String, Object> settings = Map.of(
+            ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, command.get("bootstrap").textValue(),
+            ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, DEADLINE_MS,
+            ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "none");
+        TopicPartition partition = new TopicPartition(command.get("topic").textValue(), command.get("partition").intValue());
+        JsonNode from = command.get("from");
+        int count = command.get("count").intValue();
+        ObjectNode answer = JSON.createObjectNode();
+        ArrayNode records = answer.putArray("records");
+        try (KafkaConsumer<byte[], byte[]> consumer =
+                new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+            consumer.assign(List.of(partition));
+            if (from.isTextual()) {
+                consumer.seekToBeginning(List.of(partition));
+            } else if (from.has("offset")) {
+                consumer.seek(partition, from.get("offset").longValue());
+            } else {
+                OffsetAndTimestamp found = consumer.offsetsForTimes(Map.of(partition, from.get("time").longValue())).get(partition);
+                if (found == null) consumer.seekToEnd(List.of(partition)); // no record is as young
+                else consumer.seek(partition, found.offset());
+            }
+            while (records.size() < count && System.nanoTime() < deadline) {
+                for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
+                    if (records.size() == count) break;
+                    ObjectNode out = records.addObject().put("offset", record.offset()).put("key", record.key())
+                        .put("value", record.value()).put("timestamp", record.timestamp());
+                    ArrayNode headers = out.putArray("headers");
+                    for (Header header : record.headers()) headers.addArray().add(header.key()).add(header.value());
+                }
+            }
+        }
+        return answer;
+    }
+
+    private static ObjectNode features() {
+        ObjectNode answer = JSON.createObjectNode().put("client", "java").put("version", AppInfoParser.getVersion());
+        for (String codec : List.of("none", "gzip", "snappy", "lz4", "zstd")) answer.withArray("codecs").add(codec);
+        return answer.put("idempotent", true).put("null_header_values", true).put("from_time", true);
+    }
+
+    private static ObjectNode answer(String line) {
+        try {
+            JsonNode command = JSON.readTree(line);
+            String op = command.get("op").textValue();
+            return switch (op) {
+                case "create" -> create(command);
+                case "produce" -> produce(command);
+                case "consume" -> consume(command);
+                case "features" -> features();
+                default -> throw new IllegalArgumentException("no command " + op);
+            };
+        } catch (Exception error) {
+            error.printStackTrace();
+            return JSON.createObjectNode().put("error", error.toString());
+        }
+    }
+
+    public static void main(String[] args) throws Exception {
+        BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        PrintStream out = new PrintStream(new FileOutputStream(FileDescriptor.out), false, StandardCharsets.UTF_8);
+        System.setOut(System.err);
+        for (String line; (line = in.readLine()) != null; ) {
+            out.println(JSON.writeValueAsString(answer(line)));
+            out.flush();
+        }
+    }
+}
