@@ -1,0 +1,67 @@
+"""Broker settings: nodes, controller, metadata, quotas, policies.
+
+Each row: name, type, default, check (notation in `checks.py`), where it may change and marks, documentation.
+"""
+
+# fmt: off
+from __future__ import annotations
+
+from .setting import ACTIVE, BOOLEAN, CLASS, HIDDEN, INT, LIST, LONG, READ_ONLY, STRING, Row
+
+BROKER_CLUSTER: tuple[Row, ...] = (
+    ("alter.config.policy.class.name", CLASS, None, "", READ_ONLY, "Plug-in that may refuse a change of settings."),
+    ("alter.log.dirs.replication.quota.window.num", INT, "11", ">=1", READ_ONLY, "Samples behind the limit on moves between directories."),
+    ("alter.log.dirs.replication.quota.window.size.seconds", INT, "1", ">=1", READ_ONLY,
+     "Length of a sample behind the limit on moves between directories."),
+    ("auto.leader.rebalance.enable", BOOLEAN, "true", "", READ_ONLY, "Whether leadership returns to the preferred replica by itself."),
+    ("broker.heartbeat.interval.ms", INT, "2000", "", READ_ONLY, "Heartbeat rhythm between broker and controller."),
+    ("broker.id", INT, "-1", "", READ_ONLY | ACTIVE, "Older name of node.id."),
+    ("broker.rack", STRING, None, "", READ_ONLY | ACTIVE, "Rack of this broker, told to clients and used for rack-aware reads."),
+    ("broker.session.timeout.ms", INT, "9000", "", READ_ONLY, "A broker that is silent towards the controller for this long is fenced."),
+    ("client.quota.callback.class", CLASS, None, "", READ_ONLY, "Plug-in that computes client quotas."),
+    ("controlled.shutdown.enable", BOOLEAN, "true", "", READ_ONLY, "Whether leadership moves away before a broker stops."),
+    ("controller.listener.names", LIST, None, "filled", READ_ONLY | ACTIVE,
+     "Listeners of the controller; they are accepted and not opened."),
+    ("controller.performance.always.log.threshold.ms", LONG, "2000", ">=0", READ_ONLY | HIDDEN,
+     "Controller events slower than this are logged."),
+    ("controller.performance.sample.period.ms", LONG, "60000", ">=100", READ_ONLY | HIDDEN,
+     "How often controller performance is summed up."),
+    ("controller.quorum.append.linger.ms", INT, "25", ">=0", READ_ONLY, "How long the controller gathers writes."),
+    ("controller.quorum.auto.join.enable", BOOLEAN, "false", "", READ_ONLY, "Whether a controller joins the quorum by itself."),
+    ("controller.quorum.bootstrap.servers", LIST, "", "servers", READ_ONLY,
+     "Controllers to find the quorum by, host:port with commas between."),
+    ("controller.quorum.election.backoff.max.ms", INT, "1000", ">=0", READ_ONLY, "Longest rest between controller elections."),
+    ("controller.quorum.election.timeout.ms", INT, "1000", ">=0", READ_ONLY, "How long a controller waits before it starts an election."),
+    ("controller.quorum.fetch.max.bytes", INT, "1048576", ">=1", READ_ONLY, "Bytes fetched at once from the leading controller."),
+    ("controller.quorum.fetch.snapshot.max.bytes", INT, "1048576", ">=1", READ_ONLY, "Bytes of a metadata snapshot fetched at once."),
+    ("controller.quorum.fetch.timeout.ms", INT, "2000", ">=0", READ_ONLY,
+     "How long a controller goes without the leader before it stands for election."),
+    ("controller.quorum.request.timeout.ms", INT, "2000", ">=0", READ_ONLY, "Longest wait for an answer of another controller."),
+    ("controller.quorum.retry.backoff.ms", INT, "20", ">=0", READ_ONLY, "Rest before a request to another controller is repeated."),
+    ("controller.quorum.voters", LIST, "", "voters", READ_ONLY, "Voting controllers, id@host:port with commas between."),
+    ("controller.quota.window.num", INT, "11", ">=1", READ_ONLY, "Samples behind the quota on topic changes."),
+    ("controller.quota.window.size.seconds", INT, "1", ">=1", READ_ONLY, "Length of a sample behind the quota on topic changes."),
+    ("controller.socket.timeout.ms", INT, "30000", "", READ_ONLY, "Longest wait on the connection to the controller."),
+    ("create.topic.policy.class.name", CLASS, None, "", READ_ONLY, "Plug-in that may refuse new topics."),
+    ("initial.broker.registration.timeout.ms", INT, "60000", "", READ_ONLY, "How long a broker tries to register before it stops."),
+    ("internal.metadata.delete.delay.millis", LONG, "60000", "", READ_ONLY | HIDDEN, "How long removed metadata files stay on disk."),
+    ("internal.metadata.log.segment.bytes", INT, None, "", READ_ONLY | HIDDEN, "Segment size of the metadata log, for tests."),
+    ("internal.metadata.max.batch.size.in.bytes", INT, "8388608", "", READ_ONLY | HIDDEN, "Largest batch of the metadata log."),
+    ("leader.imbalance.check.interval.seconds", LONG, "300", ">=1", READ_ONLY,
+     "How often preferred leaders are compared with the actual ones."),
+    ("metadata.log.dir", STRING, None, "", READ_ONLY, "Directory of the metadata log; the first data directory when unset."),
+    ("metadata.log.max.record.bytes.between.snapshots", LONG, "20971520", ">=1", READ_ONLY,
+     "Bytes of metadata after which a snapshot is written."),
+    ("metadata.log.max.snapshot.interval.ms", LONG, "3600000", ">=0", READ_ONLY, "Time after which a snapshot of the metadata is written."),
+    ("metadata.log.segment.bytes", INT, "1073741824", ">=8388608", READ_ONLY, "Segment size of the metadata log."),
+    ("metadata.log.segment.ms", LONG, "604800000", "", READ_ONLY, "Time after which the metadata log begins a new segment."),
+    ("metadata.max.idle.interval.ms", INT, "500", ">=0", READ_ONLY, "How often an idle controller writes a no-op record; 0 never does."),
+    ("metadata.max.retention.bytes", LONG, "104857600", "", READ_ONLY, "Bytes of metadata kept before old snapshots go."),
+    ("metadata.max.retention.ms", LONG, "604800000", "", READ_ONLY, "Time that metadata is kept before old snapshots go."),
+    ("node.id", INT, None, ">=0", READ_ONLY | ACTIVE, "Number of this node; the first one when kafkacompat.nodes asks for several."),
+    ("process.roles", LIST, None, "filled in broker controller", READ_ONLY, "Roles of the process; one process of ours is always both."),
+    ("quota.window.num", INT, "11", ">=1", READ_ONLY, "Samples behind client quotas."),
+    ("quota.window.size.seconds", INT, "1", ">=1", READ_ONLY, "Length of a sample behind client quotas."),
+    ("replication.quota.window.num", INT, "11", ">=1", READ_ONLY, "Samples behind the limit on replication."),
+    ("replication.quota.window.size.seconds", INT, "1", ">=1", READ_ONLY, "Length of a sample behind the limit on replication."),
+)

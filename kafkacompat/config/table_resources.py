@@ -1,0 +1,137 @@
+"""Settings of topics, groups and client metrics subscriptions, and the broker settings that stand behind them.
+
+Each row: name, type, default, check (notation in `checks.py`), where it may change and marks, documentation.
+"""
+
+# fmt: off
+from __future__ import annotations
+
+from .setting import ACTIVE, BOOLEAN, CLUSTER_WIDE, DOUBLE, HIDDEN, INT, LIST, LONG, STRING, Row
+
+TOPIC: tuple[Row, ...] = (
+    ("cleanup.policy", LIST, "delete", "in compact delete", CLUSTER_WIDE | ACTIVE,
+     "What happens to old segments: delete, compact, both, or nothing when empty."),
+    ("compression.gzip.level", INT, "-1", "1..9|-1", CLUSTER_WIDE | ACTIVE,
+     "Gzip level used when the broker compresses for this topic; -1 is gzip's own default."),
+    ("compression.lz4.level", INT, "9", "1..17", CLUSTER_WIDE | ACTIVE, "LZ4 level used when the broker compresses for this topic."),
+    ("compression.type", STRING, "producer", "in uncompressed zstd lz4 snappy gzip producer", CLUSTER_WIDE | ACTIVE,
+     "Codec of what is stored; producer keeps the batch as it came."),
+    ("compression.zstd.level", INT, "3", "-131072..22", CLUSTER_WIDE | ACTIVE,
+     "Zstandard level used when the broker compresses for this topic."),
+    ("delete.retention.ms", LONG, "86400000", ">=0", CLUSTER_WIDE | ACTIVE, "How long a tombstone stays after compaction reached it."),
+    ("file.delete.delay.ms", LONG, "60000", ">=0", CLUSTER_WIDE | ACTIVE, "How long the files of a removed segment stay on disk."),
+    ("flush.messages", LONG, "9223372036854775807", ">=1", CLUSTER_WIDE | ACTIVE, "Records after which a partition is forced to disk."),
+    ("flush.ms", LONG, "9223372036854775807", ">=0", CLUSTER_WIDE | ACTIVE, "Time after which a partition is forced to disk."),
+    ("follower.replication.throttled.replicas", LIST, "", "throttled", CLUSTER_WIDE,
+     "Replicas that follow within the throttled rate, partition:broker pairs or *."),
+    ("index.interval.bytes", INT, "4096", ">=0", CLUSTER_WIDE | ACTIVE, "Bytes of records between two index entries."),
+    ("internal.segment.bytes", INT, None, "", CLUSTER_WIDE | HIDDEN, "Segment size without its lower limit, for tests."),
+    ("leader.replication.throttled.replicas", LIST, "", "throttled", CLUSTER_WIDE,
+     "Replicas that are led within the throttled rate, partition:broker pairs or *."),
+    ("local.retention.bytes", LONG, "-2", ">=-2", CLUSTER_WIDE, "Bytes that stay local in a tiered partition; -2 follows retention.bytes."),
+    ("local.retention.ms", LONG, "-2", ">=-2", CLUSTER_WIDE, "Time that stays local in a tiered partition; -2 follows retention.ms."),
+    ("max.compaction.lag.ms", LONG, "9223372036854775807", ">=1", CLUSTER_WIDE | ACTIVE,
+     "A record is compacted at the latest this long after it was written."),
+    ("max.message.bytes", INT, "1048588", ">=0", CLUSTER_WIDE | ACTIVE, "Largest record batch accepted."),
+    ("message.timestamp.after.max.ms", LONG, "3600000", ">=0", CLUSTER_WIDE | ACTIVE,
+     "How far in the future a record's timestamp may lie."),
+    ("message.timestamp.before.max.ms", LONG, "9223372036854775807", ">=0", CLUSTER_WIDE | ACTIVE,
+     "How far in the past a record's timestamp may lie."),
+    ("message.timestamp.type", STRING, "CreateTime", "in CreateTime LogAppendTime", CLUSTER_WIDE | ACTIVE,
+     "Whose clock stamps the records: the producer's or the broker's."),
+    ("min.cleanable.dirty.ratio", DOUBLE, "0.5", "0..1", CLUSTER_WIDE | ACTIVE,
+     "Share of uncompacted bytes at which the log is worth cleaning."),
+    ("min.compaction.lag.ms", LONG, "0", ">=0", CLUSTER_WIDE | ACTIVE, "A record stays uncompacted at least this long."),
+    ("min.insync.replicas", INT, "1", ">=1", CLUSTER_WIDE | ACTIVE, "Replicas in sync needed to take a produce with acks=all."),
+    ("preallocate", BOOLEAN, "false", "", CLUSTER_WIDE | ACTIVE, "Whether a new segment file takes its full size at once."),
+    ("remote.log.copy.disable", BOOLEAN, "false", "", CLUSTER_WIDE, "Whether nothing more is copied to the remote tier."),
+    ("remote.log.delete.on.disable", BOOLEAN, "false", "", CLUSTER_WIDE,
+     "Whether the remote part is removed when tiering is switched off."),
+    ("remote.storage.enable", BOOLEAN, "false", "", CLUSTER_WIDE, "Whether closed segments go to the remote tier."),
+    ("retention.bytes", LONG, "-1", "", CLUSTER_WIDE | ACTIVE, "Bytes kept per partition before old segments go; -1 sets no limit."),
+    ("retention.ms", LONG, "604800000", ">=-1", CLUSTER_WIDE | ACTIVE, "How long a closed segment is kept; -1 keeps it for ever."),
+    ("segment.bytes", INT, "1073741824", ">=1048576", CLUSTER_WIDE | ACTIVE, "Bytes after which a new segment begins."),
+    ("segment.index.bytes", INT, "10485760", ">=4", CLUSTER_WIDE | ACTIVE, "Largest size of one index file."),
+    ("segment.jitter.ms", LONG, "0", ">=0", CLUSTER_WIDE | ACTIVE, "Random part taken off the time to the next segment."),
+    ("segment.ms", LONG, "604800000", ">=1", CLUSTER_WIDE | ACTIVE, "Time after which a new segment begins."),
+    ("unclean.leader.election.enable", BOOLEAN, "false", "", CLUSTER_WIDE | ACTIVE,
+     "Whether a replica that is out of sync may lead when no other is left."),
+)
+
+GROUP: tuple[Row, ...] = (
+    ("consumer.assignment.interval.ms", INT, "1000", ">=0", CLUSTER_WIDE, "Least time between two assignments of this consumer group."),
+    ("consumer.heartbeat.interval.ms", INT, "5000", ">=1", CLUSTER_WIDE, "Heartbeat rhythm told to the members."),
+    ("consumer.session.timeout.ms", INT, "45000", ">=1", CLUSTER_WIDE, "A member that is silent for this long is removed."),
+    ("share.assignment.interval.ms", INT, "1000", ">=0", CLUSTER_WIDE, "Least time between two assignments of this share group."),
+    ("share.auto.offset.reset", STRING, "latest", "offset_reset", CLUSTER_WIDE,
+     "Where a share group starts without a position: latest, earliest or by_duration:PERIOD back."),
+    ("share.delivery.count.limit", INT, "5", ">=2", CLUSTER_WIDE, "Deliveries of one record before it is given up."),
+    ("share.heartbeat.interval.ms", INT, "5000", ">=1", CLUSTER_WIDE, "Heartbeat rhythm told to the share members."),
+    ("share.isolation.level", STRING, "read_uncommitted", "in read_committed read_uncommitted", CLUSTER_WIDE,
+     "Whether records of open or aborted transactions are delivered."),
+    ("share.partition.max.record.locks", INT, "2000", ">=100", CLUSTER_WIDE, "Most records locked at once in one share partition."),
+    ("share.record.lock.duration.ms", INT, "30000", ">=1000", CLUSTER_WIDE, "How long a delivered record stays locked for its member."),
+    ("share.renew.acknowledge.enable", BOOLEAN, "true", "", CLUSTER_WIDE, "Whether a member may prolong its lock on a record."),
+    ("share.session.timeout.ms", INT, "45000", ">=1", CLUSTER_WIDE, "A share member that is silent for this long is removed."),
+    ("streams.assignment.interval.ms", INT, "1000", ">=0", CLUSTER_WIDE, "Least time between two assignments of this streams group."),
+    ("streams.heartbeat.interval.ms", INT, "5000", ">=1", CLUSTER_WIDE, "Heartbeat rhythm told to the streams members."),
+    ("streams.initial.rebalance.delay.ms", INT, "3000", ">=0", CLUSTER_WIDE, "How long the first assignment waits for more members."),
+    ("streams.num.standby.replicas", INT, "0", ">=0", CLUSTER_WIDE, "Standby tasks per task."),
+    ("streams.session.timeout.ms", INT, "45000", ">=1", CLUSTER_WIDE, "A streams member that is silent for this long is removed."),
+)
+
+CLIENT_METRICS: tuple[Row, ...] = (
+    ("interval.ms", INT, "300000", "", CLUSTER_WIDE, "How often matching clients push their metrics."),
+    ("match", LIST, "", "", CLUSTER_WIDE, "Which clients match, selector=pattern pairs; empty matches all."),
+    ("metrics", LIST, "", "", CLUSTER_WIDE, "Prefixes of the metrics asked for; empty asks for none, * for all."),
+)
+
+TOPIC_SYNONYMS: dict[str, tuple[str, ...]] = {
+    "cleanup.policy": ("log.cleanup.policy",),
+    "compression.gzip.level": ("compression.gzip.level",),
+    "compression.lz4.level": ("compression.lz4.level",),
+    "compression.type": ("compression.type",),
+    "compression.zstd.level": ("compression.zstd.level",),
+    "delete.retention.ms": ("log.cleaner.delete.retention.ms",),
+    "file.delete.delay.ms": ("log.segment.delete.delay.ms",),
+    "flush.messages": ("log.flush.interval.messages",),
+    "flush.ms": ("log.flush.interval.ms", "log.flush.scheduler.interval.ms"),
+    "index.interval.bytes": ("log.index.interval.bytes",),
+    "local.retention.bytes": ("log.local.retention.bytes",),
+    "local.retention.ms": ("log.local.retention.ms",),
+    "max.compaction.lag.ms": ("log.cleaner.max.compaction.lag.ms",),
+    "max.message.bytes": ("message.max.bytes",),
+    "message.timestamp.after.max.ms": ("log.message.timestamp.after.max.ms",),
+    "message.timestamp.before.max.ms": ("log.message.timestamp.before.max.ms",),
+    "message.timestamp.type": ("log.message.timestamp.type",),
+    "min.cleanable.dirty.ratio": ("log.cleaner.min.cleanable.ratio",),
+    "min.compaction.lag.ms": ("log.cleaner.min.compaction.lag.ms",),
+    "min.insync.replicas": ("min.insync.replicas",),
+    "preallocate": ("log.preallocate",),
+    "retention.bytes": ("log.retention.bytes",),
+    "retention.ms": ("log.retention.ms", "log.retention.minutes", "log.retention.hours"),
+    "segment.bytes": ("log.segment.bytes",),
+    "segment.index.bytes": ("log.index.size.max.bytes",),
+    "segment.jitter.ms": ("log.roll.jitter.ms", "log.roll.jitter.hours"),
+    "segment.ms": ("log.roll.ms", "log.roll.hours"),
+    "unclean.leader.election.enable": ("unclean.leader.election.enable",),
+}
+"""Topic setting to the broker settings that it falls back to, the first one set wins."""
+
+GROUP_SYNONYMS: dict[str, str] = {
+    "consumer.assignment.interval.ms": "group.consumer.assignment.interval.ms",
+    "consumer.heartbeat.interval.ms": "group.consumer.heartbeat.interval.ms",
+    "consumer.session.timeout.ms": "group.consumer.session.timeout.ms",
+    "share.assignment.interval.ms": "group.share.assignment.interval.ms",
+    "share.delivery.count.limit": "group.share.delivery.count.limit",
+    "share.heartbeat.interval.ms": "group.share.heartbeat.interval.ms",
+    "share.partition.max.record.locks": "group.share.partition.max.record.locks",
+    "share.record.lock.duration.ms": "group.share.record.lock.duration.ms",
+    "share.session.timeout.ms": "group.share.session.timeout.ms",
+    "streams.assignment.interval.ms": "group.streams.assignment.interval.ms",
+    "streams.heartbeat.interval.ms": "group.streams.heartbeat.interval.ms",
+    "streams.initial.rebalance.delay.ms": "group.streams.initial.rebalance.delay.ms",
+    "streams.num.standby.replicas": "group.streams.num.standby.replicas",
+    "streams.session.timeout.ms": "group.streams.session.timeout.ms",
+}
+"""Group setting to the broker setting that it falls back to."""
