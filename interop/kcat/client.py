@@ -88,7 +88,9 @@ def consume(command: dict[str, Any]) -> dict[str, Any]:
     arguments = ["-C", "-J", "-q", "-u", "-o", offset, "-c", str(command["count"])]
     arguments = ["-b", command["bootstrap"], "-t", command["topic"], "-p", str(command["partition"]), *arguments]
     try:
-        output = subprocess.run(["kcat", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=DEADLINE_S, check=True).stdout
+        output = subprocess.run(
+            ["kcat", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=DEADLINE_S, check=True
+        ).stdout
     except subprocess.TimeoutExpired as late:
         output = late.stdout or b""
     lines = output.split(b"\n")

@@ -88,7 +88,9 @@ def test_broker_api_versions(tools: Tools) -> None:
     assert ours.keys() == kafkas.keys()
     differing = {api: (ours[api], kafkas[api]) for api in kafkas if ours[api] not in (kafkas[api], "UNSUPPORTED")}
     assert not differing
-    foundation = "Produce Fetch ListOffsets Metadata FindCoordinator ApiVersions CreateTopics DeleteTopics InitProducerId OffsetForLeaderEpoch"
+    foundation = (
+        "Produce Fetch ListOffsets Metadata FindCoordinator ApiVersions CreateTopics DeleteTopics InitProducerId OffsetForLeaderEpoch"
+    )
     foundation += " DescribeConfigs AlterConfigs IncrementalAlterConfigs CreatePartitions DescribeCluster DescribeTopicPartitions"
     served = {api.partition("(")[0] for api, versions in ours.items() if versions != "UNSUPPORTED"}
     assert set(foundation.split()) <= served
@@ -105,7 +107,9 @@ def test_scripts(tools: Tools) -> None:
     assert tools.script("kafka-get-offsets", *topic).stdout == "tools-scripts:0:3\n"
     perf = tools.script("kafka-producer-perf-test", *topic, "--num-records", "100", "--record-size", "10", "--throughput", "-1")
     assert perf.status == 0 and perf.stdout.startswith("100 records sent, ")
-    altered = tools.script("kafka-configs", "--alter", "--entity-type", "topics", "--entity-name", "tools-scripts", "--add-config", "segment.ms=60000")
+    altered = tools.script(
+        "kafka-configs", "--alter", "--entity-type", "topics", "--entity-name", "tools-scripts", "--add-config", "segment.ms=60000"
+    )
     assert (altered.status, altered.stdout) == (0, "Completed updating config for topic tools-scripts.\n")
     assert "Produce(0): " in tools.script("kafka-broker-api-versions").stdout
     assert tools.script("kafka-topics", "--delete", *topic).status == 0
