@@ -136,6 +136,8 @@ class Struct(metaclass=_Declared):
     _fields: ClassVar[tuple[Field, ...] | None] = None
     _default: ClassVar[Any] = None
     _codecs: ClassVar[dict[Any, Any]] = {}
+    if TYPE_CHECKING:
+        __slots__: tuple[str, ...]
 
     def __init__(self, **values: Any) -> None:
         from .codegen import make_init

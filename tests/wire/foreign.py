@@ -43,6 +43,8 @@ class Foreign(Protocol):
     same_bytes: bool
     """Does it write what we write, to the byte?"""
 
+    def __hash__(self) -> int: ...
+
     def covers(self, cls: type[Message], version: int) -> bool:
         """Does it know this message at this version?"""
 
@@ -107,7 +109,7 @@ class KafkaPython:
         return self.plain(theirs._struct, cls, version, value)
 
     def build(self, make: Callable[..., Any], struct: Any, ours: type[Struct], version: int, plain: Plain) -> Any:
-        values = {}
+        values: dict[str, Any] = {}
         for f in struct.fields.values():
             if not f.for_version_q(version):
                 continue
@@ -260,7 +262,7 @@ def to_kio(theirs: Any, ours: type[Struct], plain: Plain) -> Any:
             return None if null and v == ZERO_UUID else uuid.UUID(bytes=v)
         return v
 
-    values = {}
+    values: dict[str, Any] = {}
     for name, f, kind, null in shape(theirs, ours):
         v = plain[f.name]
         values[name] = None if v is None else tuple(one(kind, f, null, x) for x in v) if f.array else one(kind, f, null, v)

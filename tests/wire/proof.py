@@ -68,16 +68,20 @@ def prove_recorded() -> Result:
     return proved, failures
 
 
+def joined(results: dict[str, Result]) -> set[Pair]:
+    return {pair for proved, _ in results.values() for pair in proved}
+
+
 def summary(results: dict[str, Result]) -> str:
     """How many pairs there are, and who proved how many."""
-    everything = set(pairs())
+    everything: set[Pair] = set(pairs())
     lines = [f"{len(everything)} (message, version) pairs"]
     lines += [f"  {name}: {len(proved)} proved, {len(failures)} failed" for name, (proved, failures) in results.items()]
     sets = [proved for proved, _ in results.values()]
-    lines.append(f"  by all of them: {len(set.intersection(*sets))}; by none: {len(everything - set.union(*sets))}")
+    lines.append(f"  by all of them: {len(sets[0].intersection(*sets))}; by none: {len(everything - joined(results))}")
     return "\n".join(lines)
 
 
 def unproved(results: dict[str, Result]) -> list[str]:
     """The pairs that nobody proved."""
-    return sorted(pair_id(pair) for pair in set(pairs()) - set.union(*(proved for proved, _ in results.values())))
+    return sorted(pair_id(pair) for pair in set(pairs()) - joined(results))

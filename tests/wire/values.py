@@ -32,9 +32,10 @@ def int_range(kind: str) -> tuple[int, int]:
 class Values:
     """Makes instances of one style."""
 
-    def __init__(self, seed: int | str, style: str = "random") -> None:
+    def __init__(self, seed: int | str, style: str = "random", alphabet: str = ALPHABET) -> None:
         self.random = Random(seed)
         self.style = style
+        self.alphabet = alphabet
 
     def struct(self, cls: type[S], version: int, depth: int = 0) -> S:
         """An instance; what the version lacks has its default."""
@@ -51,7 +52,10 @@ class Values:
             return []
         if isinstance(f.type, str) and self.random.random() < 0.05:
             return [self.one(f, version, depth) for _ in range(130)]
-        return [self.one(f, version, depth + 1) for _ in range(self.random.choice((0, 1, 2, 3)[: 4 - min(depth, 2)] if self.style == "random" else (1,)))]
+        return [
+            self.one(f, version, depth + 1)
+            for _ in range(self.random.choice((0, 1, 2, 3)[: 4 - min(depth, 2)] if self.style == "random" else (1,)))
+        ]
 
     def one(self, f: Field, version: int, depth: int) -> Any:
         if isinstance(f.type, type):
@@ -64,9 +68,11 @@ class Values:
             case "Float64":
                 return {"low": float("-inf"), "high": float("inf"), "random": self.random.choice(FLOATS)}.get(self.style, 0.0)
             case "Uuid":
-                return {"high": b"\xff" * 16, "random": self.random.choice((bytes(16), self.random.randbytes(16)))}.get(self.style, bytes(16))
+                return {"high": b"\xff" * 16, "random": self.random.choice((bytes(16), self.random.randbytes(16)))}.get(
+                    self.style, bytes(16)
+                )
             case "String":
-                return "".join(self.random.choices(ALPHABET, k=self.length(60)))
+                return "".join(self.random.choices(self.alphabet, k=self.length(60)))
             case "RecordBuffers":
                 return [self.random.randbytes(self.length(70_000))]
         return self.random.randbytes(self.length(70_000))
@@ -75,7 +81,9 @@ class Values:
         low, high = int_range(kind)
         if self.style != "random":
             return {"low": low, "high": high}.get(self.style, 0)
-        return self.random.choice((0, 1, max(-1, low), low, high, self.random.randint(low, high), self.random.randint(max(low, -200), min(high, 200))))
+        return self.random.choice(
+            (0, 1, max(-1, low), low, high, self.random.randint(low, high), self.random.randint(max(low, -200), min(high, 200)))
+        )
 
     def length(self, longest: int) -> int:
         if self.style in ("empty", "low"):
