@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..wire.message import Message, Struct, field
-from ..wire.types import Bool, Bytes, Float64, Int16, Int32, Int64, Int8, String, UInt16, Uuid
+from ..wire.types import Bool, Bytes, Float64, Int8, Int16, Int32, Int64, String, UInt16, Uuid
 
 
 class AbortTransactionRecord(Message, key=25, versions="0", flexible="0+"):
