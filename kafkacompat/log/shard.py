@@ -1,0 +1,224 @@
+"""A pure machine run over its log: decide, append, apply, reply when durable.
+
+The shard is the hands of a machine. An event goes in; the machine says what should happen; its records are appended to
+the machine's own partition and applied, all before anything else runs; the reply goes out once everything it could have
+seen is durable. What the machine parks is a ticket there and a future here. One timer per machine.
+
+When an append fails nothing of the event has happened, but the machine may have remembered soft state of it. So it is
+thrown away and made anew from the log, and whoever was parked gets the error.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import KafkaError
+from ..records.batch import CONTROL, build_batch, split_batches, unpack_header
+from ..records.record import Record, decode_batch
+
+if TYPE_CHECKING:
+    from asyncio import Future
+    from collections.abc import Callable
+
+    from .machine import Outcome
+    from .partition import PartitionLog
+
+_READ_BYTES = 1 << 20
+
+
+class Machine(Protocol):
+    """Pure: no await, no clock, no chance, no logging. Hard state moves in `apply` alone."""
+
+    def decide(self, event: Any, now_ms: int, ticket: int) -> Outcome:
+        """What `event` leads to. Its reply is in the outcome, or in a later one, under `ticket`."""
+
+    def expire(self, now_ms: int) -> Outcome:
+        """What the passing of time leads to; called when `deadline_ms` is reached."""
+
+    def apply(self, record: Any) -> None:
+        """Take over one record, live and at start-up alike."""
+
+    def deadline_ms(self) -> int | None:
+        """When `expire` wants to be called, in the time of `now_ms`; None for never."""
+
+    def encode(self, record: Any) -> tuple[bytes | None, bytes | None]:
+        """Key and value of a record as they stand in the log."""
+
+    def decode(self, key: bytes | None, value: bytes | None) -> Any:
+        """The record of a key and a value in the log."""
+
+
+class Cancellable(Protocol):
+    """A timer that has been set."""
+
+    def cancel(self) -> None:
+        """Forget it."""
+
+
+class Shard:
+    """One machine over one partition.
+
+    `make_machine()` gives an empty machine; `machine` is the present one, which a failed append replaces: do not keep
+    it elsewhere, or keep it by way of `on_rebuilt(machine)`. `now_ms` is the time for everything; `after(ms, callback)` sets a timer;
+    `carry_out(effect)` does what the machine wants done outside of itself, in order, after apply and before the reply.
+    Opening one replays the log; no effects are carried out then.
+    """
+
+    __slots__ = ("_after", "_carry_out", "_make", "_now_ms", "_on_rebuilt", "_parked", "_ticket", "_timer", "_timer_at", "log", "machine")
+
+    def __init__(
+        self,
+        log: PartitionLog,
+        make_machine: Callable[[], Any],
+        *,
+        now_ms: Callable[[], int],
+        after: Callable[[float, Callable[[], Any]], Cancellable],
+        carry_out: Callable[[Any], None] | None = None,
+        on_rebuilt: Callable[[Any], None] | None = None,
+    ) -> None:
+        self.log = log
+        self._make = make_machine
+        self._now_ms = now_ms
+        self._after = after
+        self._carry_out = carry_out
+        self._on_rebuilt = on_rebuilt
+        self._parked: dict[int, Future[Any]] = {}
+        self._ticket = 0
+        self._timer: Cancellable | None = None
+        self._timer_at: int | None = None
+        self.machine = make_machine()
+        self._replay()
+        self._arm()
+
+    def submit_now(self, event: Any) -> Any:
+        """Decide, append, apply; return the reply, which the machine must have at once, before it need be durable.
+
+        Raises the reply when it is an exception, and KafkaError when the append fails.
+        """
+        ticket, found, reply = self._step(event)
+        assert found, f"{event} has no immediate reply (ticket {ticket})"
+        if isinstance(reply, BaseException):
+            raise reply
+        return reply
+
+    async def submit(self, event: Any) -> Any:
+        """The reply to `event`, once everything it could have seen is durable. It does not suspend when that is now.
+
+        Raises the reply when it is an exception, and KafkaError when the log fails. Cancelling takes back the waiting
+        only: what was appended stays.
+        """
+        ticket, found, reply = self._step(event)
+        if not found:
+            import asyncio
+
+            future = self._parked[ticket] = asyncio.get_running_loop().create_future()
+            try:
+                reply = await future
+            finally:
+                self._parked.pop(ticket, None)
+        if self.log.high_watermark < self.log.end_offset:
+            await self.log.durable(self.log.end_offset)
+        if isinstance(reply, BaseException):
+            raise reply
+        return reply
+
+    def _step(self, event: Any) -> tuple[int, bool, Any]:
+        """(ticket, whether there is a reply to it, the reply)."""
+        self._ticket = ticket = self._ticket + 1
+        now_ms = self._now_ms()
+        found, reply = self._carry(self.machine.decide(event, now_ms, ticket), now_ms, ticket)
+        return ticket, found, reply
+
+    def _carry(self, outcome: Outcome, now_ms: int, own: int) -> tuple[bool, Any]:
+        """Make an outcome happen; (whether the ticket `own` was answered, the answer). Other tickets' futures are set."""
+        if outcome.records:
+            machine = self.machine
+            batch = build_batch([Record(*machine.encode(record), timestamp=now_ms) for record in outcome.records])
+            try:
+                self.log.append_internal(batch)
+            except KafkaError as error:
+                self._fail(error)
+                raise
+            for record in outcome.records:
+                machine.apply(record)
+        if outcome.effects and self._carry_out is not None:
+            for effect in outcome.effects:
+                self._carry_out(effect)
+        found = False
+        reply = None
+        for ticket, answer in outcome.replies:
+            if ticket == own:
+                found = True
+                reply = answer
+            else:
+                future = self._parked.pop(ticket, None)
+                if future is not None and not future.done():
+                    future.set_result(answer)
+        self._arm()
+        return found, reply
+
+    def _arm(self) -> None:
+        """Keep the one timer at the machine's deadline."""
+        deadline = self.machine.deadline_ms()
+        if deadline == self._timer_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at = deadline
+        if deadline is not None:
+            self._timer = self._after(max(0, deadline - self._now_ms()), self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        self._timer_at = None
+        now_ms = self._now_ms()
+        deadline = self.machine.deadline_ms()
+        if deadline is None or deadline > now_ms:  # the clock was set back, or stands still in a test
+            self._arm()
+            return
+        try:
+            self._carry(self.machine.expire(now_ms), now_ms, 0)
+        except KafkaError:
+            pass  # the parked were told; the machine is as the log has it
+
+    def _fail(self, error: KafkaError) -> None:
+        """Begin anew from the log after a failed append."""
+        parked, self._parked = self._parked, {}
+        self.machine = self._make()
+        self._replay()
+        if self._on_rebuilt is not None:
+            self._on_rebuilt(self.machine)
+        for future in parked.values():
+            if not future.done():
+                future.set_exception(error)
+        self._arm()
+
+    def _replay(self) -> None:
+        machine = self.machine
+        for record in read_records(self.log):
+            machine.apply(machine.decode(record.key, record.value))
+
+    def close(self, error: BaseException) -> None:
+        """Set no more timers; whoever is parked gets `error`."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        parked, self._parked = self._parked, {}
+        for future in parked.values():
+            if not future.done():
+                future.set_exception(error)
+
+
+def read_records(log: PartitionLog) -> list[Record]:
+    """All data records of a log, oldest first; control records are left out."""
+    found: list[Record] = []
+    offset = log.log_start_offset
+    end = log.high_watermark
+    while offset < end:
+        for batch in split_batches(b"".join(log.read(offset, _READ_BYTES, min_one=True))):
+            header = unpack_header(batch, 0)
+            if not header[5] & CONTROL:
+                found += [record for record in decode_batch(batch) if record.offset >= offset]
+            offset = header[0] + header[6] + 1
+    return found

@@ -1,0 +1,313 @@
+"""What every storage engine must do: the contract of `kafkacompat.log.store`, example by example and against a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kafkacompat.errors import KafkaError
+from kafkacompat.log.engines.memory import MemoryBudget, MemoryStore
+from kafkacompat.log.store import Store, StoredPartition
+from kafkacompat.records.batch import BatchHeader, seal
+
+ENGINES: dict[str, Callable[[], Store]] = {"memory": lambda: MemoryStore(MemoryBudget(1 << 30))}
+
+
+@pytest.fixture(params=ENGINES)
+def partition(request: pytest.FixtureRequest) -> StoredPartition:
+    return opened(ENGINES[request.param]())
+
+
+def opened(store: Store) -> StoredPartition:
+    return store.open("t", bytes(16), 0, lambda offset: None, lambda error: None)
+
+
+def batch(base: int, count: int = 5, size: int = 100, timestamp: int = -1, epoch: int = 0) -> bytes:
+    """A batch of `size` bytes for [base, base + count); its inside is not records: no engine looks."""
+    body = bytes([base % 251]) * (size - 61)
+    header = seal(
+        body,
+        base_offset=base,
+        leader_epoch=epoch,
+        attributes=0,
+        last_offset_delta=count - 1,
+        base_timestamp=timestamp,
+        max_timestamp=timestamp,
+        producer_id=-1,
+        producer_epoch=-1,
+        base_sequence=-1,
+        count=count,
+    )
+    return header + body
+
+
+def put(partition: StoredPartition, data: bytes, cut: int = 16, epoch: int = 0) -> int:
+    header = BatchHeader(data)
+    next_offset = header.last_offset + 1
+    return partition.append(epoch, header.base_offset, next_offset, header.max_timestamp, data[:cut], memoryview(data)[cut:])
+
+
+def read(partition: StoredPartition, offset: int, max_bytes: int = 1 << 30, end: int = 1 << 40, min_one: bool = False) -> bytes:
+    return b"".join(partition.read(offset, max_bytes, end, min_one))
+
+
+def three(partition: StoredPartition) -> list[bytes]:
+    batches = [batch(0, timestamp=1000), batch(5, timestamp=3000), batch(10, timestamp=2000)]
+    for one in batches:
+        put(partition, one)
+    return batches
+
+
+def test_an_empty_partition(partition: StoredPartition) -> None:
+    assert (partition.start_offset, partition.end_offset, partition.durable_offset, partition.size_bytes) == (0, 0, 0, 0)
+    assert read(partition, 0) == b""
+    assert partition.extents() == []
+    assert partition.find_by_timestamp(0, 0) is None
+    assert partition.max_timestamp(0) == -1
+    partition.roll()
+    partition.trim_head(0)
+    partition.truncate_tail(0)
+    partition.flush(0)
+
+
+def test_append_counts(partition: StoredPartition) -> None:
+    a, b, c = three(partition)
+    assert (partition.start_offset, partition.end_offset, partition.size_bytes) == (0, 15, 300)
+    assert read(partition, 0) == a + b + c
+
+
+def test_head_and_body_may_be_cut_anywhere_in_the_header(partition: StoredPartition) -> None:
+    one, two = batch(0), batch(5)
+    put(partition, one, cut=16)
+    put(partition, two, cut=61)
+    assert read(partition, 0) == one + two
+
+
+def test_append_does_not_keep_the_callers_buffer(partition: StoredPartition) -> None:
+    data = batch(0)
+    body = bytearray(data[16:])
+    partition.append(0, 0, 5, -1, data[:16], memoryview(body))
+    body[:] = bytes(len(body))
+    assert read(partition, 0) == data
+
+
+def test_a_stale_epoch_is_refused(partition: StoredPartition) -> None:
+    put(partition, batch(0), epoch=3)
+    with pytest.raises(KafkaError, match="NOT_LEADER_OR_FOLLOWER"):
+        put(partition, batch(5), epoch=2)
+    assert (partition.end_offset, partition.leader_epoch) == (5, 3)
+    put(partition, batch(5), epoch=4)
+    assert partition.end_offset == 10
+
+
+@pytest.mark.parametrize("base", [4, 6, 0])
+def test_a_wrong_base_is_refused(partition: StoredPartition, base: int) -> None:
+    put(partition, batch(0))
+    with pytest.raises(AssertionError):
+        put(partition, batch(base))
+    assert partition.end_offset == 5
+
+
+def test_the_example_of_read(partition: StoredPartition) -> None:
+    _, b, c = three(partition)
+    assert read(partition, 7, 250, 15, False) == b + c
+    assert read(partition, 7, 150, 15, False) == (b + c)[:150]
+    assert read(partition, 7, 99, 15, False) == b""
+    assert read(partition, 7, 99, 15, True) == b
+    assert read(partition, 7, 100, 15, False) == b
+
+
+def test_A17_offset_inside_a_batch_returns_the_whole_batch(partition: StoredPartition) -> None:
+    _, b, c = three(partition)
+    for offset in range(5, 10):
+        assert read(partition, offset) == b + c
+
+
+def test_read_stops_at_the_end_given(partition: StoredPartition) -> None:
+    a, b, _ = three(partition)
+    assert read(partition, 0, end=10) == a + b
+    assert read(partition, 0, end=5) == a
+    assert read(partition, 5, end=5) == b""
+    assert read(partition, 15) == b""
+
+
+def test_what_was_read_stays_whatever_happens_to_the_log(partition: StoredPartition) -> None:
+    a, b, c = three(partition)
+    held = [bytes(x) for x in partition.read(0, 1000, 15, False)]
+    views = partition.read(0, 1000, 15, False)
+    partition.truncate_tail(5)
+    put(partition, batch(5, size=500))
+    partition.trim_head(partition.end_offset)
+    put(partition, batch(10, size=70_000))
+    partition.delete()
+    assert b"".join(views) == b"".join(held) == a + b + c
+
+
+def test_find_by_timestamp(partition: StoredPartition) -> None:
+    a, b, c = three(partition)
+    assert partition.find_by_timestamp(0, 0) == a
+    assert partition.find_by_timestamp(1000, 0) == a
+    assert partition.find_by_timestamp(1001, 0) == b
+    assert partition.find_by_timestamp(1001, 9) == b
+    assert partition.find_by_timestamp(1001, 10) == c
+    assert partition.find_by_timestamp(2001, 10) is None
+    assert partition.find_by_timestamp(3001, 0) is None
+
+
+def test_A31_the_largest_timestamp_counts_only_from_the_offset_on(partition: StoredPartition) -> None:
+    three(partition)
+    assert [partition.max_timestamp(offset) for offset in (0, 5, 9, 10, 14)] == [3000, 3000, 3000, 2000, 2000]
+
+
+def test_roll_begins_a_segment(partition: StoredPartition) -> None:
+    three(partition)
+    partition.roll()
+    partition.roll()
+    assert len(partition.extents()) == 1
+    put(partition, batch(15, timestamp=5000, size=200))
+    found = [(e.base_offset, e.end_offset, e.size_bytes, e.max_timestamp, e.first_timestamp) for e in partition.extents()]
+    assert found == [(0, 15, 300, 3000, 1000), (15, 20, 200, 5000, 5000)]
+
+
+def test_the_example_of_trim_head(partition: StoredPartition) -> None:
+    for base in range(0, 150, 5):
+        if base == 100:
+            partition.roll()
+        put(partition, batch(base))
+    partition.trim_head(120)
+    assert 100 <= partition.start_offset <= 120
+    assert read(partition, 120).startswith(batch(120))
+    assert partition.size_bytes <= 1000
+    assert partition.end_offset == 150
+
+
+def test_trim_head_of_everything_keeps_the_end(partition: StoredPartition) -> None:
+    three(partition)
+    partition.trim_head(15)
+    assert partition.end_offset == 15
+    assert read(partition, 15) == b""
+    put(partition, batch(15))
+    assert read(partition, 15) == batch(15)
+
+
+def test_the_example_of_truncate_tail(partition: StoredPartition) -> None:
+    put(partition, batch(0))
+    put(partition, batch(5))
+    partition.truncate_tail(7)
+    assert (partition.end_offset, read(partition, 0)) == (5, batch(0))
+    put(partition, batch(5, size=150))
+    assert read(partition, 0) == batch(0) + batch(5, size=150)
+
+
+def test_truncate_tail_at_a_border_and_to_nothing(partition: StoredPartition) -> None:
+    a, b, _ = three(partition)
+    partition.truncate_tail(20)
+    assert partition.end_offset == 15
+    partition.truncate_tail(10)
+    assert (partition.end_offset, read(partition, 0)) == (10, a + b)
+    partition.truncate_tail(0)
+    assert (partition.end_offset, read(partition, 0), partition.size_bytes) == (0, b"", 0)
+
+
+def test_A27_rewrite_leaves_holes_and_reads_across_them(partition: StoredPartition) -> None:
+    three(partition)
+    partition.roll()
+    last = batch(15, timestamp=9000)
+    put(partition, last)
+    kept = batch(5, size=80, timestamp=3000)
+    partition.rewrite(15, [kept])
+    assert read(partition, 5) == kept + last
+    assert read(partition, 10) == last
+    assert read(partition, 12) == last
+    assert partition.size_bytes == 180
+    assert partition.end_offset == 20
+    put(partition, batch(20))
+    assert read(partition, 15) == last + batch(20)
+
+
+def test_rewrite_to_nothing(partition: StoredPartition) -> None:
+    three(partition)
+    partition.rewrite(15, [])
+    assert (partition.end_offset, partition.size_bytes, read(partition, 14)) == (15, 0, b"")
+    put(partition, batch(15))
+    assert read(partition, 15) == batch(15)
+
+
+class Model:
+    """A store as a list of batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[int, int, int, bytes]] = []  # base, next, timestamp, bytes
+        self.end = 0
+
+    def read(self, offset: int, max_bytes: int, end: int, min_one: bool) -> bytes:
+        found = [data for base, following, _, data in self.batches if following > offset and base < end]
+        if offset >= end or not found:
+            return b""
+        if len(found[0]) > max_bytes:
+            return found[0] if min_one else b""
+        return b"".join(found)[:max_bytes]
+
+
+SIZES = st.one_of(st.integers(61, 300), st.integers(500, 9000), st.integers(60_000, 70_000))
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), SIZES, st.integers(1, 20), st.integers(-1, 1000)),
+        st.tuples(st.just("read"), st.integers(0, 300), st.integers(0, 20_000), st.booleans()),
+        st.tuples(st.just("truncate"), st.integers(0, 300), st.just(0), st.just(0)),
+        st.tuples(st.just("time"), st.integers(0, 300), st.integers(0, 1000), st.just(0)),
+        st.tuples(st.just("roll"), st.just(0), st.just(0), st.just(0)),
+        st.tuples(st.just("trim"), st.integers(0, 300), st.just(0), st.just(0)),
+    ),
+    max_size=60,
+)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(max_examples=150, deadline=None)
+@given(steps=STEPS)
+def test_any_engine_is_a_list_of_batches(engine: str, steps: list[tuple[Any, ...]]) -> None:
+    partition, model = opened(ENGINES[engine]()), Model()
+    floor = 0
+    for what, a, b, c in steps:
+        if what == "append":
+            data = batch(model.end, count=b, size=a, timestamp=c)
+            put(partition, data)
+            model.batches.append((model.end, model.end + b, c, data))
+            model.end += b
+        elif what == "roll":
+            partition.roll()
+        elif what == "truncate":
+            offset = max(a, floor)
+            partition.truncate_tail(offset)
+            if offset < model.end:
+                gone = [x for x in model.batches if x[1] > offset]
+                model.batches = [x for x in model.batches if x[1] <= offset]
+                model.end = min(offset, gone[0][0]) if gone else offset
+                floor = min(floor, model.end)
+        elif what == "trim":
+            offset = min(max(a, floor), model.end)
+            partition.trim_head(offset)
+            floor = offset
+            model.batches = [x for x in model.batches if x[1] > offset]
+        elif what == "read":
+            offset = max(floor, min(a, model.end))
+            for end in (model.end, offset, max([x[0] for x in model.batches] or [0])):
+                assert read(partition, offset, b, end, c) == model.read(offset, b, end, c)
+        else:
+            offset = max(a, floor)
+            found = next((x[3] for x in model.batches if x[1] > offset and x[2] >= b), None)
+            assert partition.find_by_timestamp(b, offset) == found
+            assert partition.max_timestamp(offset) == max([x[2] for x in model.batches if x[1] > offset], default=-1)
+        assert partition.end_offset == model.end
+        assert partition.start_offset <= max(floor, partition.start_offset)
+        assert partition.size_bytes >= sum(len(x[3]) for x in model.batches)
+        extents = partition.extents()
+        assert sum(e.size_bytes for e in extents) == partition.size_bytes
+        assert all(one.end_offset == two.base_offset for one, two in pairwise(extents))
+    assert read(partition, floor) == b"".join(x[3] for x in model.batches)
