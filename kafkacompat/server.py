@@ -351,6 +351,7 @@ class Server:
         self._budget_bytes: int = config["queued.max.request.bytes"]
         self._taken_bytes = 0
         self._spare: list[bytearray] = []
+        self._max_connections: int = config["max.connections"]
         self._max_idle: float = config["connections.max.idle.ms"] / 1000
         self._frame_timeout: float = config["kafkacompat.frame.timeout.ms"] / 1000
         self._connections: dict[Connection, None] = {}
@@ -366,7 +367,9 @@ class Server:
     async def open(self) -> None:
         """Bind every listener of every node; OSError names the address that could not be had. Returns when all listen."""
         self._loop = asyncio.get_running_loop()
-        for node, listener, sock in bind(self.broker):
+        bound = bind(self.broker)
+        self.broker.open(self._loop)
+        for node, listener, sock in bound:
             port = Port(node, listener, self.broker.max_connections(listener.name))
             port.server = await self._loop.create_server(
                 lambda port=port: Connection(self, port),  # type: ignore[misc]
@@ -390,6 +393,7 @@ class Server:
             timer = self._loop.call_later(DRAIN_SECONDS, self._abort_all)
             await self._empty
             timer.cancel()
+        self.broker.close()
 
     def _abort_all(self) -> None:
         for connection in list(self._connections):
@@ -415,7 +419,7 @@ class Server:
         self._let_in(connection)
 
     def _has_broker_slot(self, port: Port) -> bool:
-        if sum(p.connections for p in self._ports) < self.broker.max_connections_of_broker:
+        if sum(p.connections for p in self._ports) < self._max_connections:
             return True
         if port.listener.name != self.broker.inter_broker_listener_name:
             return False

@@ -95,7 +95,10 @@ def write_index() -> None:
     from pathlib import Path
 
     lines = "".join(f"    {row!r},\n".replace("'", '"') for row in read_declarations())
-    text = f'"""What the modules of this package declare: written by `python -m kafkacompat.api._registry`."""\n\nINDEX = (\n{lines})\n'
+    text = (
+        '"""What the modules of this package declare: written by `python -m kafkacompat.api._registry`."""\n\n'
+        f"INDEX: tuple[tuple[int, str, str, int, int, int], ...] = (\n{lines})\n"
+    )
     Path(__file__).with_name("_index.py").write_text(text)
 
 

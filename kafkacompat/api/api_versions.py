@@ -15,7 +15,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..errors import ErrorCode
-from ..metadata.features import SUPPORTED_FEATURES
+from ..metadata.features import SUPPORTED
 from ..wire.message import Message, Struct, field
 from ..wire.types import Bool, Int16, Int32, Int64, String
 from ._registry import API_VERSIONS, PRODUCE, SERVED
@@ -88,7 +88,7 @@ def response(broker: Broker, version: int) -> ApiVersionsResponse:
         api_keys=[ApiVersion(api_key=api.key, min_version=0 if api.key == PRODUCE else api.low, max_version=api.high) for api in SERVED.values()],
         supported_features=[
             SupportedFeatureKey(name=name, min_version=low, max_version=high)
-            for name, (low, high) in SUPPORTED_FEATURES.items()
+            for name, (low, high) in SUPPORTED.items()
             if low > 0 or version >= FEATURES_FROM_ZERO_VERSION
         ],
         finalized_features_epoch=broker.metadata_offset,

@@ -24,7 +24,6 @@ from ..wire.types import ZERO_UUID, Buffer, Int8, Int16, Int32, Int64, RecordBuf
 if TYPE_CHECKING:
     import asyncio
 
-    from ..broker import Broker, NotLeader
     from ..context import RequestContext
     from ..log.partition import PartitionLog
 
@@ -236,7 +235,6 @@ class Fetch:
         log = self._broker.readable_log(ctx.node.id, wanted.name, wanted.topic_id, wanted.index, self._version >= CLIENT_RACK_VERSION)
         log.check_leader_epoch(wanted.leader_epoch)
         committed = request.isolation_level == READ_COMMITTED
-        end = log.last_stable_offset if committed else log.high_watermark
         part = PartitionData(
             partition_index=wanted.index,
             error_code=0,
@@ -258,11 +256,8 @@ class Fetch:
             if replica is not None:
                 part.preferred_read_replica = replica
                 return part, 0
-        buffers, size = log.read(wanted.fetch_offset, min(left, wanted.max_bytes), end, first)
-        part.records = buffers
-        if committed and size:
-            part.aborted_transactions = [AbortedTransaction(producer_id=p, first_offset=o) for p, o in log.aborted_transactions(wanted.fetch_offset, size)]
-        return part, size
+        part.records = buffers = log.read(wanted.fetch_offset, min(left, wanted.max_bytes), min_one=first, committed=committed)
+        return part, sum(map(len, buffers))
 
     def _failed(self, wanted: Wanted, error: KafkaError) -> PartitionData:
         part = PartitionData(partition_index=wanted.index, error_code=error.code, high_watermark=-1, aborted_transactions=None, records=[])
@@ -280,23 +275,23 @@ class Fetch:
         """Read again whenever something happens to a partition, until it is enough or the time is over."""
         broker = self._broker
         over = False
+        moved: asyncio.Future[None] = broker.loop.create_future()
+
+        def wake() -> None:
+            if not moved.done():
+                moved.set_result(None)
 
         def time_is_up() -> None:
             nonlocal over
             over = True
             wake()
 
-        def wake() -> None:
-            if not moved.done():
-                moved.set_result(None)
-
         timer = broker.timers.after(self._request.max_wait_ms, time_is_up)
-        moved: asyncio.Future[None] = broker.loop.create_future()
         logs = [log for log in map(self._log_of, self._wanted.values()) if log is not None]
-        for log in logs:
-            log.waiters.add(wake)
         try:
             while True:
+                for log in logs:
+                    log.add_waiter(wake)
                 await moved
                 if self.read() or over:
                     return self.response()
@@ -304,7 +299,7 @@ class Fetch:
         finally:
             timer.cancel()
             for log in logs:
-                log.waiters.discard(wake)
+                log.remove_waiter(wake)
 
     def _log_of(self, wanted: Wanted) -> PartitionLog | None:
         try:

@@ -14,23 +14,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import ErrorCode, KafkaError
+from ..log.partition import EARLIEST, EARLIEST_LOCAL, EARLIEST_PENDING_UPLOAD, LATEST, LATEST_TIERED, MAX_TIMESTAMP
 from ..wire.message import Message, Struct, field
 from ..wire.types import Int8, Int16, Int32, Int64, String
 
 if TYPE_CHECKING:
     from ..context import RequestContext
 
-LATEST = -1
-EARLIEST = -2
-MAX_TIMESTAMP = -3
-EARLIEST_LOCAL = -4
-LATEST_TIERED = -5
-EARLIEST_PENDING_UPLOAD = -6
-
 FIRST_VERSION_OF = {LATEST: 1, EARLIEST: 1, MAX_TIMESTAMP: 7, EARLIEST_LOCAL: 8, LATEST_TIERED: 9, EARLIEST_PENDING_UPLOAD: 11}
 """Special timestamp -> the version from which it may be asked for (KIP-734, KIP-405, KIP-1005, KIP-1023)."""
 
-LEADER_EPOCH_VERSION = 4
 READ_COMMITTED = 1
 
 
@@ -100,19 +93,5 @@ def _find(ctx: RequestContext, request: ListOffsetsRequest, name: str, p: ListOf
         raise KafkaError(ErrorCode.UNSUPPORTED_VERSION, f"timestamp {wanted} at version {ctx.version}")
     log = ctx.broker.leader_log(ctx.node.id, name, p.partition_index)
     log.check_leader_epoch(p.current_leader_epoch)
-    end = log.last_stable_offset if request.isolation_level == READ_COMMITTED else log.high_watermark
-    timestamp = -1
-    if wanted == LATEST:
-        offset, epoch = end, log.leader_epoch
-    elif wanted in (EARLIEST, EARLIEST_LOCAL, EARLIEST_PENDING_UPLOAD):
-        offset = log.log_start_offset
-        epoch = log.epoch_of(offset)
-    elif wanted == LATEST_TIERED:
-        offset, epoch = -1, -1
-    else:
-        found = log.find_max_timestamp() if wanted == MAX_TIMESTAMP else log.find_by_timestamp(wanted)
-        if found is None or found[0] >= end:
-            offset, timestamp, epoch = -1, -1, -1
-        else:
-            offset, timestamp, epoch = found
+    offset, timestamp, epoch = log.find_offset(wanted, committed=request.isolation_level == READ_COMMITTED)
     return ListOffsetsPartitionResponse(partition_index=p.partition_index, error_code=0, timestamp=timestamp, offset=offset, leader_epoch=epoch)

@@ -113,17 +113,15 @@ def handle(ctx: RequestContext, request: ProduceRequest) -> object:
                 if name is None:
                     raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID, "no topic of this id")
                 log = broker.writable_log(ctx.node.id, name, index)
-                if data.records is None:
-                    raise KafkaError(ErrorCode.INVALID_RECORD, "no records")
-                done = log.append_produced(data.records, now_ms=now_ms, version=ctx.version)
-                if acks == ALL and log.high_watermark < done.next_offset:
-                    waits.append((log, done.next_offset))
+                base_offset, append_time_ms = log.append_produced(data.records, now_ms, ctx.version)
+                if acks == ALL and log.high_watermark < log.end_offset:
+                    waits.append((log, log.end_offset))
                 parts.append(
                     PartitionProduceResponse(
                         index=index,
                         error_code=0,
-                        base_offset=done.base_offset,
-                        log_append_time_ms=done.log_append_time_ms,
+                        base_offset=base_offset,
+                        log_append_time_ms=append_time_ms,
                         log_start_offset=log.log_start_offset,
                     )
                 )
