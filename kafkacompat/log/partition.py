@@ -25,7 +25,7 @@ from ..records.batch import (
     split_batches,
     unpack_header,
 )
-from ..records.check import check_header, check_records
+from ..records.check import FrameError, check_header, check_records
 from . import epochs as leader_epochs
 from .producers import Producers
 
@@ -184,8 +184,9 @@ class PartitionLog:
         its first base offset comes back (and its time). `records` may be re-used afterwards. The batch is durable when
         `high_watermark` has reached the `end_offset` of now: see `durable`.
 
-        KafkaError, as `records.check` says (RecordsError where single records are at fault), from the producers (45,
-        47), RECORD_LIST_TOO_LARGE for more than `segment.bytes`, KAFKA_STORAGE_ERROR; or `offline`.
+        KafkaError, as `records.check` says (RecordsError where single records are at fault, FrameError where the answer has no
+        log start offset), from the producers (45, 47), RECORD_LIST_TOO_LARGE for more than `segment.bytes`, KAFKA_STORAGE_ERROR;
+        or `offline`.
         """
         if self.offline is not None:
             raise self.offline
@@ -245,7 +246,9 @@ class PartitionLog:
             from ..records.compression import CODECS
 
             target = CODECS[config.compression_type]
-        if self._validate_full or needs_key or target != codec or create_time or attributes & LOG_APPEND_TIME:
+        base_timestamp = int.from_bytes(batch[27:35], "big", signed=True)
+        odd_times = create_time and (max_timestamp - now_ms > self._after_max_ms or now_ms - base_timestamp > self._before_max_ms)
+        if self._validate_full or needs_key or target != codec or odd_times or attributes & LOG_APPEND_TIME:
             latest = check_records(
                 batch,
                 partition=f"{self.topic}-{self.index}",
@@ -272,7 +275,7 @@ class PartitionLog:
             head = reseal(batch, body, attributes=wanted, max_timestamp=latest)[STAMP_SIZE:]
         size = STAMP_SIZE + len(head) + len(body)
         if size > self._max_message_bytes:
-            raise KafkaError(
+            raise FrameError(
                 ErrorCode.MESSAGE_TOO_LARGE,
                 f"Message batch size is {size} bytes in append to partition {self.topic}-{self.index}, "
                 f"which exceeds the maximum configured size of {self._max_message_bytes}.",
@@ -322,7 +325,7 @@ class PartitionLog:
         config = self.config
         limit = config.segment_bytes
         if size > limit:
-            raise KafkaError(
+            raise FrameError(
                 ErrorCode.RECORD_LIST_TOO_LARGE, f"Message batch size is {size} bytes, which exceeds the maximum segment size of {limit}"
             )
         extents = self._store.extents()

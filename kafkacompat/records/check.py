@@ -28,6 +28,8 @@ from .batch import (
 )
 
 if TYPE_CHECKING:
+    from .record import Record
+
     Buffer = bytes | bytearray | memoryview
     Header = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int]
 
@@ -40,6 +42,15 @@ MAX_COUNT = (128 << 20) // MIN_RECORD_SIZE
 """More records than any batch within the limit of decompression can hold."""
 
 _MAX_LENGTH = 2**31 - 1 - LOG_OVERHEAD
+_NAMED_ERRORS = 3
+
+
+class FrameError(KafkaError):
+    """The batch is refused as a whole, whatever the log holds: no batch, more than one, broken, too large, a format or
+    codec that is not served. Apache Kafka answers log start offset -1 to these, and the log's own to every other refusal
+    of records."""
+
+    __slots__ = ()
 
 
 def frame_error(records: Buffer | None) -> KafkaError | None:
@@ -63,8 +74,8 @@ def frame_error(records: Buffer | None) -> KafkaError | None:
 
 def _too_short(length: int) -> KafkaError:
     if length > _MAX_LENGTH:
-        return KafkaError(ErrorCode.CORRUPT_MESSAGE, f"Record size {length} is more than the largest batch")
-    return KafkaError(ErrorCode.CORRUPT_MESSAGE, f"Record size {length} is less than the minimum record overhead (14)")
+        return FrameError(ErrorCode.CORRUPT_MESSAGE, f"Record size {length} is more than the largest batch")
+    return FrameError(ErrorCode.CORRUPT_MESSAGE, f"Record size {length} is less than the minimum record overhead (14)")
 
 
 def _frames(view: memoryview) -> list[tuple[int, int]]:
@@ -79,7 +90,7 @@ def _frames(view: memoryview) -> list[tuple[int, int]]:
             break
         magic = view[position + 16]
         if magic > 2:
-            raise KafkaError(ErrorCode.CORRUPT_MESSAGE, f"Invalid magic found in record: {magic - 256 if magic > 127 else magic}")
+            raise FrameError(ErrorCode.CORRUPT_MESSAGE, f"Invalid magic found in record: {magic - 256 if magic > 127 else magic}")
         if left < LOG_OVERHEAD + length:
             break
         found.append((position, magic))
@@ -92,20 +103,20 @@ def _check_frame(view: memoryview, version: int) -> None:
     one batch and behind it up to 16 bytes of junk, or a cut batch (B61)."""
     found = _frames(view)
     if not found:
-        raise KafkaError(ErrorCode.INVALID_RECORD, f"Produce requests with version {version} must have at least one record batch per partition")
+        raise FrameError(ErrorCode.INVALID_RECORD, f"Produce requests with version {version} must have at least one record batch per partition")
     if found[0][1] != 2:
-        raise KafkaError(
+        raise FrameError(
             ErrorCode.INVALID_RECORD, f"Produce requests with version {version} are only allowed to contain record batches with magic version 2"
         )
     if len(found) > 1:
-        raise KafkaError(
+        raise FrameError(
             ErrorCode.INVALID_RECORD, f"Produce requests with version {version} are only allowed to contain exactly one record batch per partition"
         )
     length = int.from_bytes(view[8:12], "big", signed=True)
     if length < MIN_LENGTH:
         if any(view[:8]):
             raise _base_offset(int.from_bytes(view[:8], "big", signed=True))
-        raise KafkaError(ErrorCode.CORRUPT_MESSAGE, f"Record is corrupt (size {length + LOG_OVERHEAD} is less than that of a header)")
+        raise FrameError(ErrorCode.CORRUPT_MESSAGE, f"Record is corrupt (size {length + LOG_OVERHEAD} is less than that of a header)")
 
 
 def _base_offset(base_offset: int) -> KafkaError:
@@ -122,11 +133,11 @@ def check_header(records: memoryview | None, version: int, max_message_bytes: in
     and for zstd below version 7.
     """
     if records is None:
-        raise KafkaError(ErrorCode.INVALID_RECORD, "Records are null")
+        raise FrameError(ErrorCode.INVALID_RECORD, "Records are null")
     size = len(records)
     if size < MIN_LENGTH + LOG_OVERHEAD:
         _check_frame(records, version)
-        raise KafkaError(ErrorCode.CORRUPT_MESSAGE, "Record batch is cut")
+        raise FrameError(ErrorCode.CORRUPT_MESSAGE, "Record batch is cut")
     header: Header = unpack_header(records, 0)
     base_offset, length, _, magic, crc, attributes, last_offset_delta, _, _, producer_id, _, base_sequence, count = header
     end = length + LOG_OVERHEAD
@@ -135,19 +146,19 @@ def check_header(records: memoryview | None, version: int, max_message_bytes: in
     codec = attributes & CODEC_MASK
     if codec >= ZSTD and (codec > ZSTD or version < ZSTD_MIN_VERSION):
         if codec == ZSTD:
-            raise KafkaError(
+            raise FrameError(
                 ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, f"Produce requests with version {version} are not allowed to use ZStandard compression"
             )
-        raise KafkaError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, f"Unknown compression type id: {codec}")
+        raise FrameError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, f"Unknown compression type id: {codec}")
     if base_offset:
         raise _base_offset(base_offset)
     if end > max_message_bytes:
-        raise KafkaError(
+        raise FrameError(
             ErrorCode.MESSAGE_TOO_LARGE,
             f"The record batch size in the append is {end} bytes which exceeds the maximum configured value of {max_message_bytes}",
         )
     if crc32c(records[CRC_START:end]) != crc:
-        raise KafkaError(ErrorCode.CORRUPT_MESSAGE, "Record is corrupt (stored crc does not match)")
+        raise FrameError(ErrorCode.CORRUPT_MESSAGE, "Record is corrupt (stored crc does not match)")
     if last_offset_delta != count - 1 or count < 1 or (count * MIN_RECORD_SIZE > length - MIN_LENGTH and (not codec or count > MAX_COUNT)):
         raise KafkaError(
             ErrorCode.INVALID_RECORD, f"Batch has {count} records and last offset delta {last_offset_delta} in {length - MIN_LENGTH} bytes"
@@ -195,7 +206,7 @@ def check_records(
             latest = timestamp
             first = False
         if needs_key and record.key is None:
-            errors.append((index, f"Compacted topic cannot accept message without key in topic partition {partition}."))
+            errors.append((index, f"Compacted topic cannot accept message without key in topic partition {partition}"))
         elif create_time and timestamp != NO_TIMESTAMP:
             if now_ms - timestamp > before_max_ms or timestamp - now_ms > after_max_ms:
                 worst = ErrorCode.INVALID_TIMESTAMP
@@ -208,8 +219,21 @@ def check_records(
                 )
         elif marked_append_time:
             worst = ErrorCode.INVALID_TIMESTAMP
-            errors.append((index, "Invalid timestamp type in message. Producer should not set timestamp type to LogAppendTime."))
+            errors.append((index, f"Invalid timestamp type in message {_shown(record)}. Producer should not set timestamp type to LogAppendTime."))
     if errors:
-        why = "invalid timestamp" if worst is ErrorCode.INVALID_TIMESTAMP else "bad records"
-        raise RecordsError(worst, f"One or more records have been rejected due to {why}", errors)
+        if worst is ErrorCode.INVALID_TIMESTAMP:
+            raise RecordsError(worst, "One or more records have been rejected due to invalid timestamp", errors)
+        named = ", ".join(f"RecordError(batchIndex={index}, message='{message}')" for index, message in errors[:_NAMED_ERRORS])
+        raise RecordsError(
+            worst,
+            f"One or more records have been rejected due to {len(errors)} record errors in total, "
+            f"and only showing the first three errors at most: [{named}]",
+            errors,
+        )
     return latest
+
+
+def _shown(record: Record) -> str:
+    """A record as Kafka shows it in messages that clients see."""
+    key, value = (len(data) if data is not None else 0 for data in (record.key, record.value))
+    return f"DefaultRecord(offset={record.offset}, timestamp={record.timestamp}, key={key} bytes, value={value} bytes)"

@@ -295,3 +295,26 @@ def test_settings_take_effect_at_once() -> None:
     assert code(log, sent(b"x" * 100)) == 10
     log.configure(Settings(message_timestamp_type="LogAppendTime"))
     assert log.append_produced(sent(), NOW_MS)[1] == NOW_MS
+
+
+def test_A8_a_repeat_answers_the_time_of_the_first_as_kafka_does() -> None:
+    log = new_log()
+    batch = sent(ts=NOW_MS - 5, producer_id=9, producer_epoch=0, base_sequence=0)
+    assert [log.append_produced(batch, NOW_MS), log.append_produced(batch, NOW_MS + 9)] == [(0, -1), (0, NOW_MS - 5)]
+    log = new_log(message_timestamp_type="LogAppendTime")
+    assert [log.append_produced(batch, NOW_MS), log.append_produced(batch, NOW_MS + 9)] == [(0, NOW_MS), (0, NOW_MS)]
+
+
+def test_A10_producer_epoch_minus_1_is_no_epoch() -> None:
+    log = new_log()
+    assert [produce(log, b"v", producer_id=8, producer_epoch=-1, base_sequence=s) for s in (0, 7)] == [0, 1]
+    assert produce(log, b"v", producer_id=8, producer_epoch=0, base_sequence=3) == 2
+
+
+def test_records_are_not_decoded_when_the_topics_codec_is_the_batchs_own() -> None:
+    log = new_log(compression_type="lz4")
+    garbage = bytearray(sent(b"v" * 100, codec=3))
+    garbage[61:70] = bytes(9)
+    struct.pack_into(">I", garbage, 17, crc_of(garbage))
+    assert produce(log, b"v") == 0
+    assert log.append_produced(memoryview(garbage), NOW_MS) == (1, -1)

@@ -8,7 +8,7 @@ import pytest
 
 from kafkacompat.errors import ErrorCode, KafkaError, RecordsError
 from kafkacompat.records import compression
-from kafkacompat.records.check import check_header, check_records, frame_error, is_transactional
+from kafkacompat.records.check import FrameError, check_header, check_records, frame_error, is_transactional
 from tests.records.broken import NOW_MS, batch, legacy, record, varint
 
 FAR = 2**63 - 1
@@ -281,3 +281,47 @@ def test_is_transactional_looks_at_one_bit() -> None:
     assert not is_transactional(batch())
     assert not is_transactional(None)
     assert not is_transactional(batch(attributes=0x10)[:20])
+
+
+def test_B54_B60_refusals_of_the_whole_batch_are_told_apart() -> None:
+    """They are answered with log start offset -1, the others with the log's."""
+    good = batch()
+    for bad in (None, b"", good + good, legacy(1), batch(magic=3), batch(crc=1), batch(length=40), batch(codec=5)):
+        with pytest.raises(FrameError):
+            check_header(memoryview(bad) if bad is not None else None, 9, 1000)
+    with pytest.raises(FrameError):
+        check_header(memoryview(good), 9, 10)
+    for bad in (batch(base=5), batch(count=2), batch(attributes=0x20), batch(pid=5, sequence=-1)):
+        with pytest.raises(KafkaError) as caught:
+            check_header(memoryview(bad), 9, 1000)
+        assert not isinstance(caught.value, FrameError)
+
+
+def test_B76_message_as_kafkas() -> None:
+    with pytest.raises(RecordsError) as caught:
+        full(batch(*[record(i, None) for i in range(4)]), needs_key=True)
+    one = "Compacted topic cannot accept message without key in topic partition t-0"
+    shown = ", ".join(f"RecordError(batchIndex={i}, message='{one}')" for i in range(3))
+    assert caught.value.message == (
+        f"One or more records have been rejected due to 4 record errors in total, and only showing the first three errors at most: [{shown}]"
+    )
+    assert caught.value.record_errors == [(i, one) for i in range(4)]
+
+
+def test_B76_B77_both_kinds_are_an_invalid_timestamp() -> None:
+    with pytest.raises(RecordsError) as caught:
+        full(batch(record(0, None), record(1, ts=99_999_999)), needs_key=True)
+    assert (caught.value.code, [i for i, _ in caught.value.record_errors]) == (32, [0, 1])
+    assert caught.value.message == "One or more records have been rejected due to invalid timestamp"
+
+
+def test_B67_message_as_kafkas() -> None:
+    with pytest.raises(RecordsError) as caught:
+        full(batch(attributes=0x08), create_time=False)
+    assert caught.value.record_errors == [
+        (
+            0,
+            f"Invalid timestamp type in message DefaultRecord(offset=0, timestamp={NOW_MS}, key=1 bytes, value=1 bytes). "
+            "Producer should not set timestamp type to LogAppendTime.",
+        )
+    ]
