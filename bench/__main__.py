@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench import cpu, report, rows_bulk, rows_latency, rows_process, rows_small
+from bench import memory, report, rows_bulk, rows_latency, rows_process, rows_small
 from bench.case import Case, Size
 from bench.peers import EVERY, Missing, Peer
 
@@ -39,16 +39,16 @@ def run_case(case: Case, peers: list[Peer], rounds: int, size: Size) -> report.R
                     peer.start()
                 rows_bulk.warm_up(peer)
                 if case.prepare:
-                    cpu.touch_memory(int(case.touch_gb * size.gigabytes * 1e9))
-                    case.prepare(peer, size)
+                    with memory.Warm(int(case.memory_gb * size.gigabytes * 1e9)):
+                        case.prepare(peer, size)
             active.append(peer)
         except FAILURES as error:
             _give_up(result, peer, case, error)
     for number in range(case.rounds or rounds):
         for peer in list(active):
             try:
-                cpu.touch_memory(int(case.touch_gb * size.gigabytes * 1e9))
-                values = case.measure(peer, size)
+                with memory.Warm(int(case.memory_gb * size.gigabytes * 1e9)):
+                    values = case.measure(peer, size)
                 result.add(peer.name, values)
                 say(f"{case.name} {number + 1} {peer.name}: " + ", ".join(f"{key} {value:.4g}" for key, value in values.items()))
             except FAILURES as error:

@@ -66,7 +66,7 @@ class Case:
     fresh: bool = False
     rounds: int = 0
     """0: as many as asked for."""
-    touch_gb: float = 0
-    """Memory that a round may need, touched before it (times Size.gigabytes)."""
+    memory_gb: float = 0
+    """Fresh memory that a round may need, for `bench.memory` (times Size.gigabytes)."""
     skip: Mapping[str, str] = field(default_factory=dict)
     """Peers that cannot do it, and why."""

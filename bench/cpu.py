@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import mmap
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -69,28 +67,13 @@ class Usage:
 
     @property
     def seconds_with_jit(self) -> float:
-        """Since the processes started, every thread counted; to 10 ms."""
-        return self.ticks_with_jit / TICK
+        """Since the processes started, every thread counted."""
+        return max(self.ticks_with_jit / TICK, sum(self.threads.values()) / 1e9)
 
 
 def resident(pid: int) -> int:
     """Resident bytes of the process tree, shared pages counted once per process."""
     return sum(int(Path(f"/proc/{one}/statm").read_text().split()[1]) * PAGE for one in tree(pid))
-
-
-def touch_memory(size: int) -> None:
-    """Has a child process write to `size` bytes and give them back.
-
-    On a virtual machine the first touch of a page costs seconds per GB in the hypervisor; this pays it before the measurement does.
-    """
-    if size:
-        subprocess.run([sys.executable, "-c", f"from bench.cpu import _touch; _touch({size})"], check=True)
-
-
-def _touch(size: int) -> None:
-    with mmap.mmap(-1, size) as memory:
-        for at in range(0, size, PAGE):
-            memory[at] = 1
 
 
 def machine() -> str:

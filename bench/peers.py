@@ -47,8 +47,6 @@ class Peer:
     """False: has no CreateTopics; topics come from asking for their metadata."""
     warm_up_bytes = 0
     """Traffic before the first measurement."""
-    keeps_bytes = 2**40
-    """Data per partition that can be read back."""
 
     def __init__(self) -> None:
         self.address = ""
@@ -233,7 +231,6 @@ class Mock(Peer):
     name = "rdkafka-mock"
     title = "librdkafka mock"
     creates_topics = False
-    keeps_bytes = 5_000_000
 
     def check(self) -> None:
         if importlib.util.find_spec("confluent_kafka") is None:

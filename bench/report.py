@@ -18,7 +18,8 @@ How it is measured:
   are on the same machine at the same time, and the ratio is ours / Apache Kafka in the same run.
 - Apache Kafka has its stock 1 GB heap and collector settings, gets 3 GB of traffic before the first measurement, and its JIT compiler threads do not
   count (except in "CPU from exec to the first acknowledged record"). Our broker runs with uvloop and the memory engine.
-- The memory that a case will need is touched and given back before each round: the first touch would measure the hypervisor.
+- The memory that a case will need is touched before each round and handed on while it runs (`bench/memory.py`): the first touch of a page would
+  measure the hypervisor, at up to 2.5 s/GB.
 - Produce and consume: librdkafka (confluent-kafka), one partition, its default batching, linger 5 ms unless said; 1 KB is 1,000 bytes, GB is 10^9
   bytes of record values before compression; values are JSON-like text that compressors halve. Every record is accounted for.
 - Small requests: `bench/load.c`, 8 connections, each with 1 or 16 requests in flight; correlation id and error code of each answer are checked.
@@ -84,8 +85,11 @@ def page(
 ) -> str:
     """The whole page."""
     reasons = [f"- {name}: not installed here ({reason})" for name, reason in missing.items()]
+    failed: dict[tuple[str, str], list[str]] = {}
     for result in results:
-        reasons += [f"- {result.case.name}, {peer}: {reason}" for peer, reason in result.failures.items()]
+        for peer, reason in result.failures.items():
+            failed.setdefault((peer, reason), []).append(result.case.name)
+    reasons += [f"- {peer}: {reason} ({', '.join(cases)})" for (peer, reason), cases in failed.items()]
     judged = [
         part.goal.met(ours, result.best("kafka", part))
         for result in results

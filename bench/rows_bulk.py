@@ -58,7 +58,7 @@ def _produce_case(name: str, title: str, ratio: float, size: int, gb: float, **s
             peer.delete([topic])
 
     parts = (Part("cpu", title, "s/GB", Goal(ratio=ratio)), Part("rate", f"{title}: rate", "GB/s", larger_is_better=True))
-    return Case(name, parts, measure, touch_gb=gb * 2.5)
+    return Case(name, parts, measure, memory_gb=gb * 1.4)
 
 
 def consume(peer: Peer, topic: str, records: int) -> Mapping[str, float]:
@@ -95,7 +95,7 @@ CASES = (
         _measure_consume,
         prepare=_fill,
         finish=_drop,
-        touch_gb=2.5,
+        memory_gb=1.4,
         skip={"rdkafka-mock": "keeps 5 MB of a partition"},
     ),
 )

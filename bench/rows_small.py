@@ -34,7 +34,7 @@ def _case(
     requests: int = 2**62,
     topics: int = 1,
     at_least: int = 0,
-    touch_gb: float = 0,
+    memory_gb: float = 0,
     skip: Mapping[str, str] | None = None,
 ) -> Case:
     """A case over depths (the keys of `goals`), each with a goal as a multiple of Kafka's CPU."""
@@ -65,13 +65,15 @@ def _case(
         peer.delete(names[peer.name])
 
     parts = tuple(Part(f"cpu-{depth}", f"{title}, depth {depth}", "µs", Goal(ratio=ratio)) for depth, ratio in goals.items())
-    return Case(name, parts, measure, prepare, finish, touch_gb=touch_gb, skip=skip or {})
+    return Case(name, parts, measure, prepare, finish, memory_gb=memory_gb, skip=skip or {})
 
 
 CASES = (
     _case("fetch-empty", "empty Fetch", frames.fetch, {1: 0.4, 16: 0.15}),
-    _case("produce-200b", "Produce 200 B, acks=1", lambda topic: frames.produce(topic, bytes(200)), {1: 0.4, 16: 0.3}, touch_gb=1),
-    _case("produce-1mb", "Produce 1 MB, acks=1", lambda topic: frames.produce(topic, bytes(1_000_000)), {1: 0.5}, requests=600, touch_gb=4),
+    _case("produce-200b", "Produce 200 B, acks=1", lambda topic: frames.produce(topic, bytes(200)), {1: 0.4, 16: 0.3}, memory_gb=0.4),
+    _case(
+        "produce-1mb", "Produce 1 MB, acks=1", lambda topic: frames.produce(topic, bytes(1_000_000)), {1: 0.5}, requests=600, memory_gb=0.9
+    ),
     _case("list-offsets", "ListOffsets", frames.list_offsets, {1: 0.65, 16: 0.5}),
     _case("find-coordinator", "FindCoordinator", lambda _: frames.find_coordinator("bench-group"), {1: 0.5, 16: 0.3}),
     _case("metadata-1", "Metadata of 1 topic", frames.metadata, {1: 0.5, 16: 0.3}),
