@@ -9,7 +9,7 @@ from .settings import TOPIC_SETTINGS, unit_ms
 from .table_resources import TOPIC_SYNONYMS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from .broker import BrokerConfig
 
@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 class TopicConfig:
     """The values in force for one topic, as plain attributes: a topic setting's name with `_` for each `.` and `-`.
 
-    They change in place when an override or a setting of the broker changes (`on_change` tells); lists are tuples of str.
+    They change in place with `update` and when a setting of the broker changes; lists are tuples of str.
     """
 
     __slots__ = (
         "__weakref__",
-        "_callbacks",
         "_config",
         "_overrides",
         *(setting.attribute for setting in TOPIC_SETTINGS.values()),
@@ -65,7 +64,6 @@ class TopicConfig:
 
     def __init__(self, config: BrokerConfig, overrides: Mapping[str, str] | None = None) -> None:
         self._config = config
-        self._callbacks: tuple[Callable[[], None], ...] = ()
         self._overrides: dict[str, str] = dict(overrides or {})
         self._fill()
         config.watch(self)
@@ -92,14 +90,8 @@ class TopicConfig:
         self.rebuild()
 
     def rebuild(self) -> None:
-        """Read everything again and tell those who asked."""
+        """Read everything again; the broker's configuration calls this when one of its settings changed."""
         self._fill()
-        for callback in self._callbacks:
-            callback()
-
-    def on_change(self, callback: Callable[[], None]) -> None:
-        """Call this after every change of a value."""
-        self._callbacks += (callback,)
 
     def describe(self, config: BrokerConfig | None = None) -> list[Described]:
         """Every topic setting for a DescribeConfigs, answered by the node of `config` (default: the first one)."""

@@ -53,7 +53,7 @@ def test_update_modes_are_kafkas() -> None:
 
 def test_synonyms_are_kafkas() -> None:
     assert {name: list(names) for name, names in TOPIC_SYNONYMS.items()} == DEFINITIONS["topic_to_broker_synonym"]
-    assert GROUP_SYNONYMS == {name: behind for name, behind in DEFINITIONS["group_to_broker_synonym"].items() if behind}
+    assert {name: behind for name, behind in DEFINITIONS["group_to_broker_synonym"].items() if behind} == GROUP_SYNONYMS
 
 
 @pytest.mark.parametrize("scope", TABLES)
