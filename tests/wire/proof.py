@@ -77,8 +77,8 @@ def summary(results: dict[str, Result]) -> str:
     everything: set[Pair] = set(pairs())
     lines = [f"{len(everything)} (message, version) pairs"]
     lines += [f"  {name}: {len(proved)} proved, {len(failures)} failed" for name, (proved, failures) in results.items()]
-    sets = [proved for proved, _ in results.values()]
-    lines.append(f"  by all of them: {len(sets[0].intersection(*sets))}; by none: {len(everything - joined(results))}")
+    times = [sum(pair in proved for proved, _ in results.values()) for pair in everything]
+    lines.append("  " + ", ".join(f"by {n or 'none'}: {times.count(n)}" for n in range(len(results), -1, -1)))
     return "\n".join(lines)
 
 
