@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .clock import Clock, SystemClock
 from .config import BrokerConfig, TopicConfig
 from .config.listeners import PROTOCOLS, Listener, address, advertised_listeners, inter_broker_listener, listeners
+from .config.rules import connections_per_ip
 from .errors import ErrorCode, KafkaError
 from .fetch_sessions import FetchSessions
 from .log.engines.memory import MemoryBudget, MemoryStore
@@ -138,11 +139,8 @@ class Broker:
 
     def max_connections_per_ip(self, host: str) -> int:
         """How many connections one address may have at a time."""
-        for entry in self.config["max.connections.per.ip.overrides"] or ():
-            name, _, count = entry.rpartition(":")
-            if name == host and count.isdecimal():
-                return int(count)
-        return self.config["max.connections.per.ip"]  # type: ignore[no-any-return]
+        overrides = connections_per_ip(self.config)
+        return overrides[host] if host in overrides else self.config["max.connections.per.ip"]  # type: ignore[no-any-return]
 
     def bootstrap_servers(self) -> str:
         """ "host:port" of every node's first listener, separated by commas."""

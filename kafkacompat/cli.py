@@ -167,9 +167,30 @@ def load_config(options: ServeOptions, environment: dict[str, str]) -> BrokerCon
         layers = (overrides, variables, file)
         overrides["listeners"] = _moved_listeners(next((layer["listeners"] for layer in layers if "listeners" in layer), None), layers, options)
     try:
-        return BrokerConfig(overrides, file=file, environment=variables)
+        config = BrokerConfig(overrides, file=file, environment=variables)
+        _check_features(config)
     except ConfigError as error:
         raise Refused(error.line()) from None
+    return config
+
+
+def _check_features(config: BrokerConfig) -> None:
+    """Are the feature levels asked for ones that a first start can have? ConfigError."""
+    version: str | None = config["kafkacompat.metadata.version"]
+    features = config.features()
+    if version is None and not features:
+        return
+    from .config import ConfigError
+    from .metadata.features import initial_levels
+
+    name, text = "kafkacompat.metadata.version", version
+    try:
+        initial_levels(version)
+        for feature, level in features.items():
+            name, text = f"kafkacompat.feature.{feature}", level
+            initial_levels(version, {feature: level})
+    except ValueError as error:
+        raise ConfigError(name, text, str(error)) from None
 
 
 def _moved_listeners(text: str | None, layers: tuple[dict[str, str], ...], options: ServeOptions) -> str:

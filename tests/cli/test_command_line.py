@@ -70,6 +70,12 @@ def test_other_command_lines(capsys: pytest.CaptureFixture[str]) -> None:
             "Invalid value 0 for configuration log.roll.ms: log.roll.ms must be greater than or equal to 1",
         ),
         ("--override advertised.listeners=PLAINTEXT://0.0.0.0:1", "Invalid value PLAINTEXT://0.0.0.0:1 for configuration advertised.listeners: "),
+        (
+            "--override kafkacompat.metadata.version=9.9",
+            "Invalid value 9.9 for configuration kafkacompat.metadata.version: must be a release from 3.3 to 4.3",
+        ),
+        ("--override kafkacompat.feature.nope=1", "Invalid value 1 for configuration kafkacompat.feature.nope: unknown feature nope"),
+        ("--override kafkacompat.feature.group.version=7", "Invalid value 7 for configuration kafkacompat.feature.group.version: level of"),
         ("--data-dir here", "--data-dir is not there yet"),
         ("/does/not/exist", "cannot read /does/not/exist: No such file or directory"),
     ],
