@@ -112,7 +112,7 @@ def bootstrap(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         deadline = time.monotonic() + START_TIMEOUT_S
         while not ready_file.exists():
             if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"the broker did not start:\n{log.read_text()}", pytrace=False)
+                pytest.exit(f"the broker did not start:\n{log.read_text()}", returncode=1)
             time.sleep(0.01)
         yield json.loads(ready_file.read_text())["bootstrap"]
         assert process.poll() is None, f"the broker ended during the run:\n{log.read_text()[-3000:]}"
