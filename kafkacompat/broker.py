@@ -140,7 +140,7 @@ class Broker:
     def max_connections_per_ip(self, host: str) -> int:
         """How many connections one address may have at a time."""
         overrides = connections_per_ip(self.config)
-        return overrides[host] if host in overrides else self.config["max.connections.per.ip"]  # type: ignore[no-any-return]
+        return overrides[host] if host in overrides else self.config["max.connections.per.ip"]
 
     def bootstrap_servers(self) -> str:
         """ "host:port" of every node's first listener, separated by commas."""
