@@ -76,10 +76,12 @@ def long_poll(topic: str) -> tuple[bytes, int]:
     return _request(1, 11, body, flexible=False), offset_at
 
 
-def list_offsets(topic: str) -> Frame:
-    """ListOffsets v7: the end of one partition."""
-    body = struct.pack(">ib", -1, 0) + b"\2" + _compact(topic) + b"\2" + struct.pack(">iiq", 0, -1, -1) + b"\0\0\0"
-    return Frame(_request(2, 7, body, flexible=True), 4 + 1 + 4 + 1 + 1 + len(topic) + 1 + 4)
+def list_offsets(topic: str, partitions: int = 1) -> Frame:
+    """ListOffsets v7: the ends of the partitions from 0; `error_at` is that of the first."""
+    rows = b"".join(struct.pack(">iiqB", index, -1, -1, 0) for index in range(partitions))
+    body = struct.pack(">ib", -1, 0) + b"\2" + _compact(topic) + _varint(partitions + 1) + rows + b"\0\0"
+    count = len(_varint(partitions + 1))
+    return Frame(_request(2, 7, body, flexible=True), 4 + 1 + 4 + 1 + 1 + len(topic) + count + 4)
 
 
 def find_coordinator(group: str) -> Frame:

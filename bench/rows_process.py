@@ -61,6 +61,9 @@ def _partitions(peer: Peer, amount: Size) -> Mapping[str, float]:
         begin = peer.usage()
         for number in range(10):
             peer.create([(f"bench-many-{number}", amount.partitions // 10)])
+            with peer.link() as link:  # so that a broker which makes them on first use has made them
+                if code := link.error(frames.list_offsets(f"bench-many-{number}", amount.partitions // 10)):
+                    raise RuntimeError(f"list offsets: error {code}")
         after = _settle(peer)
         return {"rss": (after - before) / MIB, "cpu": peer.usage() - begin}
     finally:
