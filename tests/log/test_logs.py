@@ -136,8 +136,11 @@ def test_the_high_watermark_is_the_durable_end() -> None:
     async def run() -> None:
         store = _Lazy()
         log = PartitionLog(store, "t", ID, 0, Settings())
+        woken: list[int] = []
+        log.add_waiter(lambda: woken.append(log.high_watermark))
         for _ in range(2):
             log.append_produced(sent(), NOW_MS)
+        assert woken == []
         assert (log.high_watermark, log.end_offset) == (0, 2)
         assert log.read(0, 1000, min_one=True) == log.read(1, 1000, min_one=True) == []
         assert log.find_offset(-1) == (0, -1, 0)
@@ -146,6 +149,7 @@ def test_the_high_watermark_is_the_durable_end() -> None:
         await asyncio.wait([waits], timeout=0)
         assert store.flushed == [2]
         store.durable(1)
+        assert woken == [1]
         await asyncio.wait([waits], timeout=0)
         assert b"".join(log.read(0, 1000, min_one=True))[17:] == sent()[17:]
         assert not waits.done()

@@ -119,6 +119,7 @@ def test_A28_the_epoch_is_that_of_the_record_found() -> None:
     assert log.find_offset(-2) == (0, -1, 0)
     log.delete_records(1)
     assert log.find_offset(-2) == (1, -1, 2)
+    assert log.epochs == ((2, 1),)
 
 
 def test_A28_the_largest_time_may_be_that_of_a_marker() -> None:
@@ -183,6 +184,16 @@ def test_retention_by_time_drops_whole_segments_the_active_one_too() -> None:
     assert log.append_produced(sent(ts=NOW_MS + 60_000), NOW_MS + 60_000)[0] == 3
 
 
+def test_what_is_left_of_the_active_segment_is_counted_anew_after_a_trim() -> None:
+    log = new_log(segment_bytes=1000)
+    for _ in range(3):
+        log.append_produced(sent(b"x" * 200), NOW_MS)
+    log.delete_records(-1)
+    for _ in range(3):
+        log.append_produced(sent(b"x" * 200), NOW_MS)
+    assert len(log._store.extents()) == 1
+
+
 def test_retention_by_size_keeps_at_least_so_much() -> None:
     size = len(sent())
     log = filled(*[1] * 10, segment_bytes=2 * size, retention_bytes=5 * size)
@@ -203,7 +214,7 @@ def test_truncate_forgets_what_the_batches_said() -> None:
     log.append_produced(sent(b"a", b"b", producer_id=9, producer_epoch=0, base_sequence=1), NOW_MS)
     log.truncate(2)
     assert (log.end_offset, log.high_watermark) == (1, 1)
-    assert log.producers is not None and [p.last_sequence for p in log.producers] == [0]
+    assert log.producers is not None and [(p.last_sequence, len(p.batches)) for p in log.producers] == [(0, 1)]
     assert log.append_produced(sent(producer_id=9, producer_epoch=0, base_sequence=1), NOW_MS)[0] == 1
     assert log.end_of_epoch(0) == (0, 1)
 
