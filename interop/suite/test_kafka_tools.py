@@ -88,9 +88,7 @@ def test_broker_api_versions(tools: Tools) -> None:
     assert ours.keys() == kafkas.keys()
     differing = {api: (ours[api], kafkas[api]) for api in kafkas if ours[api] not in (kafkas[api], "UNSUPPORTED")}
     assert not differing
-    foundation = (
-        "Produce Fetch ListOffsets Metadata FindCoordinator ApiVersions CreateTopics DeleteTopics InitProducerId OffsetForLeaderEpoch"
-    )
+    foundation = "Produce Fetch ListOffsets Metadata FindCoordinator ApiVersions CreateTopics DeleteTopics InitProducerId OffsetForLeaderEpoch"
     foundation += " DescribeConfigs AlterConfigs IncrementalAlterConfigs CreatePartitions DescribeCluster DescribeTopicPartitions"
     served = {api.partition("(")[0] for api, versions in ours.items() if versions != "UNSUPPORTED"}
     assert set(foundation.split()) <= served

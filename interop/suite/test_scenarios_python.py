@@ -252,9 +252,7 @@ def test_fifty_thousand_small_values_in_big_batches(bootstrap: str, admin: Admin
 # --- topics come and go
 
 
-def test_a_topic_of_a_hundred_partitions_goes_and_comes_back(
-    bootstrap: str, admin: AdminClient, py_admin: KafkaAdminClient, topic: str
-) -> None:
+def test_a_topic_of_a_hundred_partitions_goes_and_comes_back(bootstrap: str, admin: AdminClient, py_admin: KafkaAdminClient, topic: str) -> None:
     partitions = [PyTopicPartition(topic, p) for p in range(100)]
     for life in (b"first", b"second"):
         create(admin, topic, partitions=100)
