@@ -13,9 +13,8 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from crc32c import crc32c
-
 from ..errors import ErrorCode, KafkaError
+from .crc import crc32c
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

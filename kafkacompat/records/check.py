@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crc32c import crc32c
-
 from ..errors import ErrorCode, KafkaError, RecordsError
 from .batch import (
     CODEC_MASK,
@@ -26,6 +24,7 @@ from .batch import (
     TRANSACTIONAL,
     unpack_header,
 )
+from .crc import crc32c
 
 if TYPE_CHECKING:
     from .record import Record
@@ -199,12 +198,10 @@ def check_records(
     errors: list[tuple[int, str | None]] = []
     worst = ErrorCode.INVALID_RECORD
     latest = NO_TIMESTAMP
-    first = True
     for index, record in enumerate(decode_batch(batch)):
         timestamp = record.timestamp
-        if first or timestamp > latest:
+        if timestamp > latest:
             latest = timestamp
-            first = False
         if needs_key and record.key is None:
             errors.append((index, f"Compacted topic cannot accept message without key in topic partition {partition}"))
         elif create_time and timestamp != NO_TIMESTAMP:
