@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .broker import Broker
     from .config.listeners import Listener
+    from .log.partition import PartitionLog
     from .nodes import Node
+
+class Fleeting:
+    """The type of FLEETING."""
+
+    __slots__ = ()
+
+
+FLEETING = Fleeting()
+"""What the answer of a cacheable API depends on when it must not be given again."""
 
 ANONYMOUS = "User:ANONYMOUS"
 
@@ -18,7 +28,8 @@ class RequestContext:
     `node` is the broker id whose listener the client connected to, `listener` that listener; `local_host` and
     `local_port` are the address that the client used to get here, `peer` its own ("host:port"). `version` is that of
     the request's API key. `view` is all that an answer may depend on of this: contexts with equal views see the same
-    addresses. `client_id_bytes` is the client id as it stands in the request header, with its length.
+    addresses. `depends_on` is for the handlers of cacheable APIs to set: the one log whose ends the answer depends on beside
+    the metadata, or FLEETING for more than that. `client_id_bytes` is the client id as it stands in the request header, with its length.
     """
 
     __slots__ = (
@@ -26,7 +37,7 @@ class RequestContext:
         "client_id",
         "client_id_bytes",
         "client_software",
-        "correlation_id",
+        "depends_on",
         "key",
         "listener",
         "local_host",
@@ -49,7 +60,7 @@ class RequestContext:
         self.client_software = ("", "")
         self.key = -1
         self.version = 0
-        self.correlation_id = 0
+        self.depends_on: PartitionLog | Fleeting | None = None
         self.client_id: str | None = None
         self.client_id_bytes = b""
         self.view = (node.id, listener.name, local_host)

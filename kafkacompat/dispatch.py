@@ -12,6 +12,7 @@ from inspect import iscoroutine
 from struct import Struct as Packer
 from typing import TYPE_CHECKING, Any
 
+from .context import FLEETING, Fleeting
 from .api._registry import API_VERSIONS, SERVED, Api
 from .errors import CloseConnection, ErrorCode, KafkaError, ProtocolError
 from .wire.primitives import skip_tags
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from .context import RequestContext
+    from .log.partition import PartitionLog
     from .wire.message import Message
     from .wire.types import Buffer
 
@@ -30,6 +32,7 @@ MIN_HEADER_BYTES = 10
 
 SMALL_BODY_BYTES = 1024
 REMEMBERED = 256
+REMEMBERED_BYTES = 8 * 1024 * 1024
 
 JOINED_BYTES = 16 * 1024
 """Answers of up to this many bytes are one buffer; of larger ones record data stay the buffers that they were."""
@@ -41,14 +44,62 @@ Answer = bytes | list["Buffer"]
 """Size, correlation id and body; a list is to be sent one buffer behind the other."""
 
 
+class Answers:
+    """Encoded answers of one (key, version), by view and request body.
+
+    They hold for as long as the metadata, and the one log that an answer depends on, have not changed. All are forgotten
+    when they are too many.
+    """
+
+    __slots__ = ("_bytes", "_generation", "_known")
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, Buffer], tuple[bytes, PartitionLog | None, int, int]] = {}
+        self._generation = -1
+        self._bytes = 0
+
+    def find(self, context: RequestContext, body: bytes) -> bytes | None:
+        """What follows the correlation id in the answer to this request, None if it has to be made."""
+        if self._generation != context.broker.metadata.generation:
+            self._forget()
+            self._generation = context.broker.metadata.generation
+            return None
+        known = self._known.get((context.view, body))
+        if known is None:
+            return None
+        encoded, log, high_watermark, log_start_offset = known
+        if log is None or (log.high_watermark == high_watermark and log.log_start_offset == log_start_offset and log.offline is None):
+            return encoded
+        return None
+
+    def keep(self, context: RequestContext, body: bytes, answer: Answer) -> None:
+        """Remember an answer, unless the metadata have moved while it was made."""
+        if self._generation != context.broker.metadata.generation:
+            return
+        encoded = (answer if isinstance(answer, bytes) else b"".join(answer))[8:]
+        self._bytes += len(encoded)
+        if len(self._known) >= REMEMBERED or self._bytes > REMEMBERED_BYTES:
+            self._forget()
+            self._bytes = len(encoded)
+        log = context.depends_on
+        if log is None:
+            self._known[context.view, body] = encoded, None, 0, 0
+        elif not isinstance(log, Fleeting):
+            self._known[context.view, body] = encoded, log, log.high_watermark, log.log_start_offset
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self._bytes = 0
+
+
 class Route:
     """Everything that is fixed for one (key, version): codecs, handler, what to remember.
 
-    `requests` remembers decoded requests by their bytes: pollers send the same ones again and again. `answers` does so
-    for encoded bodies, for as long as the metadata have not changed.
+    `requests` remembers decoded requests by their bytes: pollers send the same ones again and again. `answers` remembers
+    what they were answered, where the API is cacheable.
     """
 
-    __slots__ = ("answers", "answers_generation", "api", "flexible", "handle", "head", "read", "requests", "version", "write")
+    __slots__ = ("answers", "api", "flexible", "handle", "head", "read", "requests", "version", "write")
 
     def __init__(self, api: Api, version: int) -> None:
         self.api = api
@@ -60,8 +111,7 @@ class Route:
         self.write = api.response.writer(version)
         self.handle = api.handle
         self.requests: dict[Buffer, Message] | None = None if getattr(api.module, "ALWAYS_NEW", False) else {}
-        self.answers: dict[tuple[Any, Buffer], bytes] | None = {} if api.cacheable else None
-        self.answers_generation = -1
+        self.answers = Answers() if api.cacheable else None
 
     def encode(self, response: Message | bytes, correlation: Buffer) -> Answer:
         """The whole answer, size in front."""
@@ -121,13 +171,10 @@ class Dispatch:
             body = bytes(frame[pos:])
             answers = route.answers
             if answers is not None:
-                generation = context.broker.metadata.generation
-                if route.answers_generation != generation:
-                    answers.clear()
-                    route.answers_generation = generation
-                known = answers.get((context.view, body))
+                known = answers.find(context, body)
                 if known is not None:
                     return SIZE_AND_CORRELATION(4 + len(known), correlation) + known
+                context.depends_on = None
             request = requests.get(body)
             if request is None:
                 request = route.read(frame, pos)[0]
@@ -138,7 +185,6 @@ class Dispatch:
             body = b""
             answers = None
             request = route.read(frame, pos)[0]
-        context.correlation_id = int.from_bytes(correlation, "big", signed=True)
         try:
             result = route.handle(context, request)
             if result is not None and iscoroutine(result):
@@ -156,10 +202,8 @@ class Dispatch:
         if result is None:
             return None
         answer = route.encode(result, correlation)
-        if answers is not None and route.answers_generation == context.broker.metadata.generation:
-            if len(answers) >= REMEMBERED:
-                answers.clear()
-            answers[context.view, body] = (answer if isinstance(answer, bytes) else b"".join(answer))[8:]
+        if answers is not None and context.depends_on is not FLEETING:
+            answers.keep(context, body, answer)
         return answer
 
     def _header(self, context: RequestContext, flexible: bool, frame: Buffer) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from struct import Struct as Packer
 from typing import TYPE_CHECKING, Any
@@ -393,7 +394,6 @@ class Server:
             timer = self._loop.call_later(DRAIN_SECONDS, self._abort_all)
             await self._empty
             timer.cancel()
-        self.broker.close()
 
     def _abort_all(self) -> None:
         for connection in list(self._connections):
@@ -550,6 +550,6 @@ def _bind(host: str, port: int) -> socket.socket:
                 return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=ACCEPTED_AT_ONCE)
             return socket.create_server(("", port), backlog=ACCEPTED_AT_ONCE)
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address[:2], family=family, backlog=ACCEPTED_AT_ONCE)  # type: ignore[arg-type]
+        return socket.create_server(address[:2], family=family, backlog=ACCEPTED_AT_ONCE)
     except OSError as error:
-        raise OSError(error.errno, f"cannot listen on {shown}: {error.strerror or error}") from None
+        raise OSError(error.errno, f"cannot listen on {shown}: {os.strerror(error.errno) if isinstance(error.errno, int) and error.errno > 0 else error}") from None

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..context import FLEETING, Fleeting
 from ..errors import ErrorCode, KafkaError
 from ..fetch_sessions import FINAL_EPOCH, FULL_EPOCH, NO_SESSION, FetchSession, Partitions, Wanted
 from ..wire.message import Message, Struct, field
@@ -34,6 +35,9 @@ CLIENT_RACK_VERSION = 11
 """KIP-392: the client says its rack, and may read from followers."""
 
 READ_COMMITTED = 1
+
+CACHEABLE = True
+"""An answer without data, outside of a session, is the same until the log moves."""
 
 
 class ReplicaState(Struct):
@@ -136,6 +140,7 @@ class FetchResponse(Message, key=1, versions="4-18", flexible="12+"):
 
 def handle(ctx: RequestContext, request: FetchRequest) -> object:
     """The answer, at once where there is something to say or no time to wait; else a coroutine that waits for it."""
+    ctx.depends_on = FLEETING
     if request.replica_id >= 0 or request.replica_state.replica_id >= 0:
         return _refuse_replica(request)
     try:
@@ -144,6 +149,7 @@ def handle(ctx: RequestContext, request: FetchRequest) -> object:
         return FetchResponse(error_code=error.code, responses=[])
     answered = fetch.read()
     if answered or request.max_wait_ms <= 0:
+        ctx.depends_on = fetch.depends_on()
         return fetch.response()
     return fetch.wait()
 
@@ -268,6 +274,15 @@ class Fetch:
             part.current_leader = LeaderIdAndEpoch(leader_id=leader[0], leader_epoch=leader[1])
             self._endpoints.add(leader[0])
         return part
+
+    def depends_on(self) -> PartitionLog | Fleeting:
+        """The one log that an answer without data depends on; FLEETING for any other answer."""
+        if len(self._data) != 1 or self._session is not None or self._request.session_epoch != FINAL_EPOCH:
+            return FLEETING
+        part = self._data[0]
+        if part.error_code or part.records or part.preferred_read_replica >= 0 or part.diverging_epoch.end_offset >= 0:
+            return FLEETING
+        return self._log_of(next(iter(self._wanted.values()))) or FLEETING
 
     # waiting
 

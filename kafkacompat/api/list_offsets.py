@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..context import FLEETING
 from ..errors import ErrorCode, KafkaError
 from ..log.partition import EARLIEST, EARLIEST_LOCAL, EARLIEST_PENDING_UPLOAD, LATEST, LATEST_TIERED, MAX_TIMESTAMP
 from ..wire.message import Message, Struct, field
@@ -25,6 +26,9 @@ FIRST_VERSION_OF = {LATEST: 1, EARLIEST: 1, MAX_TIMESTAMP: 7, EARLIEST_LOCAL: 8,
 """Special timestamp -> the version from which it may be asked for (KIP-734, KIP-405, KIP-1005, KIP-1023)."""
 
 READ_COMMITTED = 1
+
+CACHEABLE = True
+"""An answer about one partition is the same until its log moves."""
 
 
 class ListOffsetsPartition(Struct):
@@ -67,11 +71,14 @@ def handle(ctx: RequestContext, request: ListOffsetsRequest) -> ListOffsetsRespo
     """Everything is in memory: the answer never waits."""
     seen: set[tuple[str, int]] = set()
     twice: set[tuple[str, int]] = set()
+    ctx.depends_on = FLEETING
     if len(request.topics) > 1 or (request.topics and len(request.topics[0].partitions) > 1):
         for topic in request.topics:
             for p in topic.partitions:
                 key = topic.name, p.partition_index
                 (twice if key in seen else seen).add(key)
+    else:
+        ctx.depends_on = None
     answers = []
     for topic in request.topics:
         parts = []
@@ -92,6 +99,8 @@ def _find(ctx: RequestContext, request: ListOffsetsRequest, name: str, p: ListOf
     if wanted < 0 and ctx.version < FIRST_VERSION_OF.get(wanted, 99):
         raise KafkaError(ErrorCode.UNSUPPORTED_VERSION, f"timestamp {wanted} at version {ctx.version}")
     log = ctx.broker.leader_log(ctx.node.id, name, p.partition_index)
+    if ctx.depends_on is None:
+        ctx.depends_on = log
     log.check_leader_epoch(p.current_leader_epoch)
     offset, timestamp, epoch = log.find_offset(wanted, committed=request.isolation_level == READ_COMMITTED)
     return ListOffsetsPartitionResponse(partition_index=p.partition_index, error_code=0, timestamp=timestamp, offset=offset, leader_epoch=epoch)

@@ -15,11 +15,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import CloseConnection, ErrorCode, KafkaError, RecordsError
+from ..records.batch import LOG_OVERHEAD, TRANSACTIONAL
+from ..records.check import FrameError, frame_error, is_transactional
 from ..wire.message import Message, Struct, field
-from ..wire.types import ZERO_UUID, Int16, Int32, Int64, Records, String, Uuid
+from ..wire.template import Template
+from ..wire.types import ZERO_UUID, Buffer, Int16, Int32, Int64, Records, String, Uuid
 
 if TYPE_CHECKING:
     from ..context import RequestContext
+    from ..log.partition import PartitionLog
 
 ALWAYS_NEW = True
 """No two requests are alike: nothing to remember of them."""
@@ -29,6 +33,16 @@ TOPIC_IDS_VERSION = 13
 
 ALL = -1
 NONE = 0
+
+LOG_REFUSALS = frozenset(
+    (
+        ErrorCode.INVALID_RECORD,
+        ErrorCode.INVALID_TIMESTAMP,
+        ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+        ErrorCode.INVALID_PRODUCER_EPOCH,
+    )
+)
+"""Errors of a batch that the log has looked at: their answers say where the log starts."""
 
 
 class PartitionProduceData(Struct):
@@ -94,55 +108,98 @@ def handle(ctx: RequestContext, request: ProduceRequest) -> object:
     acks = request.acks
     if not -1 <= acks <= 1:
         return failure(request, ErrorCode.INVALID_REQUIRED_ACKS, None)
-    by_id = ctx.version >= TOPIC_IDS_VERSION
-    twice = _named_twice(request, by_id)
-    broker = ctx.broker
-    now_ms = broker.clock.now_ms()
+    topics = request.topic_data
+    if len(topics) == 1 and len(topics[0].partition_data) == 1:
+        records = topics[0].partition_data[0].records
+        if not (records is not None and len(records) > 22 and records[22] & TRANSACTIONAL):
+            return _one(ctx, topics[0], acks)
+    refusal = _whole_refused(request)
+    if refusal is not None:
+        if acks == NONE:
+            raise CloseConnection("a request sent without acknowledgement was refused")
+        return failure(request, refusal.code, refusal.message or None)
+    twice = _named_twice(request)
     responses = []
-    waits = []
+    waits: list[tuple[PartitionLog, int]] = []
+    leaders: set[int] = set()
     failed = False
-    leaders = None
-    for topic in request.topic_data:
-        name = broker.topic_name(topic.topic_id) if by_id else topic.name
+    for topic in topics:
         parts = []
         for data in topic.partition_data:
-            index = data.index
             try:
-                if twice is not None and (topic.topic_id if by_id else name, index) in twice:
+                if (topic.name, topic.topic_id, data.index) in twice:
                     raise KafkaError(ErrorCode.INVALID_REQUEST, "the partition is named twice in the request")
-                if name is None:
-                    raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID, "no topic of this id")
-                log = broker.writable_log(ctx.node.id, name, index)
-                base_offset, append_time_ms = log.append_produced(data.records, now_ms, ctx.version)
+                log, base_offset, append_time_ms = _append(ctx, topic, data)
                 if acks == ALL and log.high_watermark < log.end_offset:
                     waits.append((log, log.end_offset))
-                parts.append(
-                    PartitionProduceResponse(
-                        index=index,
-                        error_code=0,
-                        base_offset=base_offset,
-                        log_append_time_ms=append_time_ms,
-                        log_start_offset=log.log_start_offset,
-                    )
-                )
+                parts.append(_done(data.index, base_offset, append_time_ms, log.log_start_offset))
             except KafkaError as error:
                 failed = True
-                part = _failed(index, error)
-                leader = getattr(error, "leader", None)
-                if leader is not None:
-                    part.current_leader = LeaderIdAndEpoch(leader_id=leader[0], leader_epoch=leader[1])
-                    leaders = leaders or set()
-                    leaders.add(leader[0])
-                parts.append(part)
-        responses.append(TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=parts))
+                parts.append(_failed(ctx, topic, data, error, leaders))
+        if parts:
+            responses.append(TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=parts))
     if acks == NONE:
         if failed:
             raise CloseConnection("a batch sent without acknowledgement was refused")
         return None
-    response = ProduceResponse(responses=responses)
-    if leaders:
-        response.node_endpoints = [NodeEndpoint(node_id=n, host=h, port=p, rack=r) for n, h, p, r in broker.endpoints(leaders, ctx)]
+    response = _with_endpoints(ctx, ProduceResponse(responses=responses), leaders)
     return _when_durable(response, waits) if waits else response
+
+
+def _one(ctx: RequestContext, topic: TopicProduceData, acks: int) -> object:
+    """The usual request, one batch: its good answer is a template with the numbers filled in."""
+    data = topic.partition_data[0]
+    try:
+        log, base_offset, append_time_ms = _append(ctx, topic, data)
+    except KafkaError as error:
+        if acks == NONE:
+            raise CloseConnection("a batch sent without acknowledgement was refused") from None
+        leaders: set[int] = set()
+        parts = [_failed(ctx, topic, data, error, leaders)]
+        response = ProduceResponse(responses=[TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=parts)])
+        return _with_endpoints(ctx, response, leaders)
+    if acks == NONE:
+        return None
+    key = (ctx.version, topic.name, topic.topic_id, data.index)
+    template = _answers.get(key)
+    if template is None:
+        if len(_answers) >= MAX_ANSWERS:
+            _answers.clear()
+        name, topic_id, index = topic.name, topic.topic_id, data.index
+        template = _answers[key] = Template(
+            lambda offset, time_ms, start: ProduceResponse(
+                responses=[TopicProduceResponse(name=name, topic_id=topic_id, partition_responses=[_done(index, offset, time_ms, start)])]
+            ),
+            3,
+            ctx.version,
+        )
+    answer = template(base_offset, append_time_ms, log.log_start_offset)
+    if acks == ALL and log.high_watermark < log.end_offset:
+        return _when_durable(answer, [(log, log.end_offset)])
+    return answer
+
+
+_answers: dict[tuple[int, str, bytes, int], Template] = {}
+"""Good answers by version and partition. They hold for any broker: all that differs is filled in."""
+
+MAX_ANSWERS = 4096
+
+
+def _append(ctx: RequestContext, topic: TopicProduceData, data: PartitionProduceData) -> tuple[PartitionLog, int, int]:
+    """Append one batch: the log, the base offset and the append time (-1: the times are the client's). KafkaError."""
+    log = _log(ctx, topic, data)
+    base_offset, append_time_ms = log.append_produced(data.records, ctx.broker.clock.now_ms(), ctx.version)  # type: ignore[arg-type]  # decoded ones are views
+    return log, base_offset, append_time_ms
+
+
+def _log(ctx: RequestContext, topic: TopicProduceData, data: PartitionProduceData) -> PartitionLog:
+    name = topic.name
+    if ctx.version >= TOPIC_IDS_VERSION:
+        found = ctx.broker.topic_name(topic.topic_id)
+        if found is None:
+            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID, "no topic of this id")
+        name = found
+    return ctx.broker.writable_log(ctx.node.id, name, data.index)
 
 
 def failure(request: ProduceRequest, code: ErrorCode, message: str | None) -> ProduceResponse:
@@ -159,28 +216,71 @@ def failure(request: ProduceRequest, code: ErrorCode, message: str | None) -> Pr
     )
 
 
-def _failed(index: int, error: KafkaError) -> PartitionProduceResponse:
-    part = PartitionProduceResponse(index=index, error_code=error.code, base_offset=-1)
+def _whole_refused(request: ProduceRequest) -> KafkaError | None:
+    """Why nothing of the request is looked at further: bytes that cannot be a batch in any partition of it, transactional
+    batches without a transactional id, or of a producer that no transaction coordinator knows (there is none yet)."""
+    for topic in request.topic_data:
+        for data in topic.partition_data:
+            broken = _first_broken(data.records)
+            if broken is not None:
+                return broken
+            if is_transactional(data.records):
+                if request.transactional_id is None:
+                    return KafkaError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+                return KafkaError(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
+    return None
+
+
+def _first_broken(records: Buffer | None) -> KafkaError | None:
+    """What is wrong with the first frame of a partition's records. A length near 2^31 concerns that partition alone, as does
+    everything behind the first frame."""
+    if records is None or records[8:9] == b"\x7f":
+        return None
+    return frame_error(records[: LOG_OVERHEAD + 5])
+
+
+def _done(index: int, base_offset: int, append_time_ms: int, log_start_offset: int) -> PartitionProduceResponse:
+    return PartitionProduceResponse(
+        index=index, error_code=ErrorCode.NONE, base_offset=base_offset, log_append_time_ms=append_time_ms, log_start_offset=log_start_offset
+    )
+
+
+def _failed(ctx: RequestContext, topic: TopicProduceData, data: PartitionProduceData, error: KafkaError, leaders: set[int]) -> PartitionProduceResponse:
+    """The answer for a refused batch; the node to go to instead, if there is one, is added to `leaders`."""
+    part = PartitionProduceResponse(index=data.index, error_code=error.code, base_offset=-1)
+    if isinstance(error, FrameError):
+        if _first_broken(data.records) is not None:
+            part.error_message = error.message
+    elif error.code in LOG_REFUSALS:
+        part.log_start_offset = _log(ctx, topic, data).log_start_offset
     if isinstance(error, RecordsError):
         part.error_message = error.message
         part.record_errors = [BatchIndexAndErrorMessage(batch_index=i, batch_index_error_message=m) for i, m in error.record_errors]
+    leader = getattr(error, "leader", None)
+    if leader is not None:
+        part.current_leader = LeaderIdAndEpoch(leader_id=leader[0], leader_epoch=leader[1])
+        leaders.add(leader[0])
     return part
 
 
-def _named_twice(request: ProduceRequest, by_id: bool) -> set[tuple[object, int]] | None:
-    """The partitions that the request names more than once; None if there are none."""
-    if len(request.topic_data) == 1 and len(request.topic_data[0].partition_data) == 1:
-        return None
-    seen: set[tuple[object, int]] = set()
-    twice: set[tuple[object, int]] = set()
+def _with_endpoints(ctx: RequestContext, response: ProduceResponse, leaders: set[int]) -> ProduceResponse:
+    if leaders:
+        response.node_endpoints = [NodeEndpoint(node_id=n, host=h, port=p, rack=r) for n, h, p, r in ctx.broker.endpoints(leaders, ctx)]
+    return response
+
+
+def _named_twice(request: ProduceRequest) -> set[tuple[str, bytes, int]]:
+    """The partitions that the request names more than once."""
+    seen: set[tuple[str, bytes, int]] = set()
+    twice: set[tuple[str, bytes, int]] = set()
     for topic in request.topic_data:
         for data in topic.partition_data:
-            key = (topic.topic_id if by_id else topic.name, data.index)
+            key = (topic.name, topic.topic_id, data.index)
             (twice if key in seen else seen).add(key)
-    return twice or None
+    return twice
 
 
-async def _when_durable(response: ProduceResponse, waits: list[tuple[PartitionLog, int]]) -> ProduceResponse:
+async def _when_durable(response: ProduceResponse | bytes, waits: list[tuple[PartitionLog, int]]) -> ProduceResponse | bytes:
     for log, end_offset in waits:
         await log.durable(end_offset)
     return response

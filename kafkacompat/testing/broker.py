@@ -130,6 +130,7 @@ class Broker:
     async def _close(self) -> None:
         assert self._server is not None
         await self._server.close()
+        self.state.close()
 
 
 def _text(value: Any) -> str:
