@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .config.listeners import Listener
     from .log.partition import PartitionLog
     from .nodes import Node
+    from .wire.shape import Shape
 
 class Fleeting:
     """The type of FLEETING."""
@@ -29,7 +30,7 @@ class RequestContext:
     `local_port` are the address that the client used to get here, `peer` its own ("host:port"). `version` is that of
     the request's API key. `view` is all that an answer may depend on of this: contexts with equal views see the same
     addresses. `depends_on` is for the handlers of cacheable APIs to set: the one log whose ends the answer depends on beside
-    the metadata, or FLEETING for more than that. `client_id_bytes` is the client id as it stands in the request header, with its length.
+    the metadata, or FLEETING for more than that. `shape` is the last request with records, for dispatch to know again. `client_id_bytes` is the client id as it stands in the request header, with its length.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class RequestContext:
         "node",
         "peer",
         "principal",
+        "shape",
         "version",
         "view",
     )
@@ -62,5 +64,6 @@ class RequestContext:
         self.version = 0
         self.depends_on: PartitionLog | Fleeting | None = None
         self.client_id: str | None = None
+        self.shape: Shape | None = None
         self.client_id_bytes = b""
         self.view = (node.id, listener.name, local_host)

@@ -16,6 +16,7 @@ from .context import FLEETING, Fleeting
 from .api._registry import API_VERSIONS, SERVED, Api
 from .errors import CloseConnection, ErrorCode, KafkaError, ProtocolError
 from .wire.primitives import skip_tags
+from .wire.shape import HasRecords, Shape, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -99,7 +100,7 @@ class Route:
     what they were answered, where the API is cacheable.
     """
 
-    __slots__ = ("answers", "api", "flexible", "handle", "head", "read", "requests", "version", "write")
+    __slots__ = ("answers", "api", "flexible", "handle", "head", "read", "records_of", "requests", "version", "write")
 
     def __init__(self, api: Api, version: int) -> None:
         self.api = api
@@ -112,6 +113,7 @@ class Route:
         self.handle = api.handle
         self.requests: dict[Buffer, Message] | None = None if getattr(api.module, "ALWAYS_NEW", False) else {}
         self.answers = Answers() if api.cacheable else None
+        self.records_of: Callable[[Message], HasRecords | None] | None = getattr(api.module, "records_of", None)
 
     def encode(self, response: Message | bytes, correlation: Buffer) -> Answer:
         """The whole answer, size in front."""
@@ -153,6 +155,9 @@ class Dispatch:
         Returns the buffers to send, None if there is nothing to send, or a `Waiting`. The frame may be overwritten as
         soon as this returns. Raises ProtocolError or CloseConnection: close.
         """
+        shape = context.shape
+        if shape is not None and shape.fits(frame):
+            return self._run(context, self._routes[shape.route], shape.request, bytes(frame[4:8]))
         size = len(frame)
         if size < MIN_HEADER_BYTES:
             raise ProtocolError(f"a frame of {size} bytes")
@@ -163,8 +168,6 @@ class Dispatch:
                 return found
             route = found
         pos = self._header(context, route.flexible, frame)
-        context.version = route.version
-        context.key = route.api.key
         correlation = bytes(frame[4:8])
         requests = route.requests
         if requests is not None and size - pos <= SMALL_BODY_BYTES:
@@ -185,6 +188,18 @@ class Dispatch:
             body = b""
             answers = None
             request = route.read(frame, pos)[0]
+            if route.records_of is not None:
+                holder = route.records_of(request)
+                context.shape = shape_of(request, holder, frame, route.flexible) if holder is not None else None
+        answer = self._run(context, route, request, correlation)
+        if answers is not None and context.depends_on is not FLEETING and answer is not None and not isinstance(answer, Waiting):
+            answers.keep(context, body, answer)
+        return answer
+
+    def _run(self, context: RequestContext, route: Route, request: Message, correlation: bytes) -> Answer | Waiting | None:
+        """Run the handler as far as it goes without waiting."""
+        context.version = route.version
+        context.key = route.api.key
         try:
             result = route.handle(context, request)
             if result is not None and iscoroutine(result):
@@ -193,18 +208,14 @@ class Dispatch:
                 except StopIteration as stop:
                     result = stop.value
                 else:
+                    context.shape = None  # its request is in use until the answer is there
                     return Waiting(result, future, route, request, correlation)
         except (ProtocolError, CloseConnection):
             raise
         except Exception as error:
             result = failure(route, request, error)
-            answers = None
-        if result is None:
-            return None
-        answer = route.encode(result, correlation)
-        if answers is not None and context.depends_on is not FLEETING:
-            answers.keep(context, body, answer)
-        return answer
+            context.depends_on = FLEETING
+        return None if result is None else route.encode(result, correlation)
 
     def _header(self, context: RequestContext, flexible: bool, frame: Buffer) -> int:
         """Take the client id out of the request header; returns the position of the body."""

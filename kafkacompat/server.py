@@ -37,8 +37,11 @@ COPIED_BYTES = 16 * 1024
 UNSENT_BYTES = 1024 * 1024
 """Stop parsing pipelined requests while this much of a connection's answers is not on its way."""
 
-KEPT_BYTES = 8 * 1024 * 1024
-"""Buffers of large frames up to this size are kept for the next large frame."""
+KEPT_BYTES = 16 * 1024 * 1024
+"""Buffers of large frames are kept for the next large frames, up to so many bytes in all."""
+
+LARGE_BYTES = 1024 * 1024
+"""The least size of such a buffer."""
 
 ACCEPTED_AT_ONCE = 4096
 DRAIN_SECONDS = 5.0
@@ -352,6 +355,7 @@ class Server:
         self._budget_bytes: int = config["queued.max.request.bytes"]
         self._taken_bytes = 0
         self._spare: list[bytearray] = []
+        self._spare_bytes = 0
         self._max_connections: int = config["max.connections"]
         self._max_idle: float = config["connections.max.idle.ms"] / 1000
         self._frame_timeout: float = config["kafkacompat.frame.timeout.ms"] / 1000
@@ -508,17 +512,19 @@ class Server:
         for i, buffer in enumerate(self._spare):
             if len(buffer) >= size:
                 del self._spare[i]
+                self._spare_bytes -= len(buffer)
                 break
         else:
-            buffer = bytearray(max(size, 1024 * 1024) if size <= KEPT_BYTES else size)
+            buffer = bytearray(max(size, LARGE_BYTES))
         self._taken_bytes += len(buffer)
         return buffer
 
     def give_buffer(self, buffer: bytearray) -> None:
         """Nobody looks at this buffer any more."""
         self._taken_bytes -= len(buffer)
-        if len(buffer) <= KEPT_BYTES and len(self._spare) < 4:
+        if self._spare_bytes + len(buffer) <= KEPT_BYTES:
             self._spare.append(buffer)
+            self._spare_bytes += len(buffer)
         while self.starved and not self.over_budget:
             connection = next(iter(self.starved))
             del self.starved[connection]

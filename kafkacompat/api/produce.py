@@ -146,6 +146,12 @@ def handle(ctx: RequestContext, request: ProduceRequest) -> object:
     return _when_durable(response, waits) if waits else response
 
 
+def records_of(request: ProduceRequest) -> PartitionProduceData | None:
+    """What holds the records of a request with just one batch: dispatch knows such a request again when only these differ."""
+    topics = request.topic_data
+    return topics[0].partition_data[0] if len(topics) == 1 and len(topics[0].partition_data) == 1 else None
+
+
 def _one(ctx: RequestContext, topic: TopicProduceData, acks: int) -> object:
     """The usual request, one batch: its good answer is a template with the numbers filled in."""
     data = topic.partition_data[0]
