@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..wire.message import Message, Struct, field
-from ..wire.types import Int16, Int32, Int8, String
+from ..wire.types import Int8, Int16, Int32, String
 
 
 class TopicPartitions(Struct):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..wire.message import Message, field
-from ..wire.types import Bool, Int16, Int32, Int8, String, Uuid
+from ..wire.types import Bool, Int8, Int16, Int32, String, Uuid
 
 
 class GetTelemetrySubscriptionsRequest(Message, key=71, versions="0", flexible="0+"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..wire.message import Message, Struct, field
-from ..wire.types import Int16, Int32, Int64, String, Uuid, ZERO_UUID
+from ..wire.types import ZERO_UUID, Int16, Int32, Int64, String, Uuid
 
 
 class OffsetCommitRequestPartition(Struct):

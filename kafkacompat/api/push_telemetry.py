@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..wire.message import Message, field
-from ..wire.types import Bool, Bytes, Int16, Int32, Int8, Uuid
+from ..wire.types import Bool, Bytes, Int8, Int16, Int32, Uuid
 
 
 class PushTelemetryRequest(Message, key=72, versions="0", flexible="0+"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..wire.message import Message, Struct, field
-from ..wire.types import Bool, Int16, Int32, Int8, String
+from ..wire.types import Bool, Int8, Int16, Int32, String
 
 
 class FeatureUpdateKey(Struct):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..wire.message import Message, Struct, field
-from ..wire.types import Bytes, Int32, Int64, Int8, String, Uuid, ZERO_UUID
+from ..wire.types import ZERO_UUID, Bytes, Int8, Int32, Int64, String, Uuid
 
 
 class ConsumerGroupCurrentMemberAssignmentKey(Message, key=8, versions="0"):
