@@ -140,6 +140,10 @@ class Connection(asyncio.BufferedProtocol):
             count += len(self._rest)
             self._rest = b""
         data = self._server.scratch[:count]
+        if self._waiting is not None:  # pipelined behind a request that waits: nothing more is read until it is answered
+            self._rest = bytes(data)
+            self._stop()
+            return
         self._parse(bytes(data) if count <= COPIED_BYTES else data)
 
     def pause_writing(self) -> None:
@@ -245,11 +249,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def _park(self, waiting: Waiting, data: Buffer, pos: int, end: int) -> None:
         self._waiting = waiting
-        if pos < end:
-            self._rest = bytes(data[pos:end])
         if self.late:
             self._server.whole(self)
-        self._stop()
+        if pos < end:
+            self._rest = bytes(data[pos:end])
+            self._stop()
         waiting.start(self._answered)
 
     def _answered(self, answer: Answer | None, error: BaseException | None) -> None:
