@@ -34,7 +34,14 @@ def produce(address: str, topic: str, records: int, size: int, settings: dict[st
         if error is not None:
             failed.append(str(error))
 
-    producer = Producer({"bootstrap.servers": address, "delivery.report.only.error": True, "on_delivery": report} | settings)
+    requests = 0
+
+    def count(statistics: str) -> None:
+        nonlocal requests
+        requests = sum(broker["req"]["Produce"] for broker in json.loads(statistics)["brokers"].values())
+
+    callbacks = {"delivery.report.only.error": True, "on_delivery": report, "statistics.interval.ms": 500, "stats_cb": count}
+    producer = Producer({"bootstrap.servers": address} | callbacks | settings)
     producer.list_topics(topic, timeout=30)
     pool = values(size)
     begin = time.perf_counter()
@@ -47,14 +54,18 @@ def produce(address: str, topic: str, records: int, size: int, settings: dict[st
         except BufferError:
             producer.poll(0.002)
     left = producer.flush(300)
-    return {"seconds": time.perf_counter() - begin, "failed": len(failed) + left, "error": failed[0] if failed else ""}
+    seconds = time.perf_counter() - begin
+    producer.poll(0.6)  # the last statistics
+    return {"seconds": seconds, "requests": requests, "failed": len(failed) + left, "error": failed[0] if failed else ""}
 
 
 def consume(address: str, topic: str, records: int, settings: dict[str, Any]) -> dict[str, Any]:
     """Reads partition 0 from its start by assignment until `records` have come."""
     from confluent_kafka import Consumer, TopicPartition
 
-    consumer = Consumer({"bootstrap.servers": address, "group.id": "bench", "enable.auto.commit": False} | settings)
+    # A broker that is quicker than this process fills librdkafka's queue, which by default then asks for nothing for a whole second.
+    defaults = {"group.id": "bench", "enable.auto.commit": False, "fetch.queue.backoff.ms": 5}
+    consumer = Consumer({"bootstrap.servers": address} | defaults | settings)
     consumer.assign([TopicPartition(topic, 0, 0)])
     begin = heard = time.perf_counter()
     got = size = 0
