@@ -88,6 +88,7 @@ class Broker:
         self._retention: Timer | None = None
         self._rack_aware = config["replica.selector.class"] == RACK_AWARE_SELECTOR
         self.producer_ids = ProducerIds()
+        self.fetch_max_bytes: int = config["fetch.max.bytes"]
         self.fetch_sessions = FetchSessions(config["max.incremental.fetch.session.cache.slots"], lambda: self.random.randint(1, 2**31 - 1))
         self.api_versions: dict[int, tuple[int, bytes]] = {}
 
@@ -249,11 +250,11 @@ class Broker:
         """The log of a partition that this node leads, or, `from_follower`, has a replica of (KIP-392).
 
         `topic_id` is that of the request, 16 zero bytes if it goes by name: another topic of the same name is
-        UNKNOWN_TOPIC_OR_PARTITION.
+        INCONSISTENT_TOPIC_ID.
         """
         topic, partition = self._find(name, index)
         if topic_id != topic.id and any(topic_id):
-            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "the topic was made anew")
+            raise KafkaError(ErrorCode.INCONSISTENT_TOPIC_ID, "the topic was made anew")
         if partition.leader != node_id and not (from_follower and node_id in partition.isr):
             raise NotLeader(partition)
         return self.logs.topics[topic.id][index]

@@ -97,7 +97,7 @@ class FetchSessions:
 
     def begin(self, partitions: Partitions, uses_topic_ids: bool, now_ms: int) -> FetchSession | None:
         """A new session, or None if there is no slot for it: then the answer is as good, and the client asks in full again."""
-        if not partitions or not self._make_room(len(partitions), now_ms):
+        if not self._make_room(len(partitions), now_ms):
             return None
         session_id = self._draw()
         while session_id in self._sessions:

@@ -36,6 +36,9 @@ CLIENT_RACK_VERSION = 11
 
 READ_COMMITTED = 1
 
+UNKNOWN = (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID)
+"""Partitions that nobody knew when the request came do not end the wait for those beside them; any other error does."""
+
 CACHEABLE = True
 """An answer without data, outside of a session, is the same until the log moves."""
 
@@ -143,6 +146,8 @@ def handle(ctx: RequestContext, request: FetchRequest) -> object:
     ctx.depends_on = FLEETING
     if request.replica_id >= 0 or request.replica_state.replica_id >= 0:
         return _refuse_replica(request)
+    if not 0 <= request.isolation_level <= READ_COMMITTED:
+        return failure(request, ErrorCode.UNKNOWN_SERVER_ERROR, None)
     try:
         fetch = Fetch(ctx, request)
     except KafkaError as error:
@@ -157,7 +162,7 @@ def handle(ctx: RequestContext, request: FetchRequest) -> object:
 class Fetch:
     """One fetch in work: what it wants, and what there is of it so far."""
 
-    __slots__ = ("_broker", "_by_id", "_ctx", "_data", "_endpoints", "_incremental", "_request", "_session", "_version", "_wanted")
+    __slots__ = ("_broker", "_by_id", "_ctx", "_data", "_endpoints", "_incremental", "_request", "_session", "_unknown", "_version", "_waits", "_wanted")
 
     def __init__(self, ctx: RequestContext, request: FetchRequest) -> None:
         self._ctx = ctx
@@ -169,6 +174,8 @@ class Fetch:
         self._endpoints: set[int] = set()
         self._incremental = request.session_epoch not in (FULL_EPOCH, FINAL_EPOCH)
         self._session: FetchSession | None = None
+        self._waits = False
+        self._unknown: set[Wanted] = set()
         if self._incremental:
             self._resume()
         else:
@@ -213,26 +220,29 @@ class Fetch:
     def read(self) -> bool:
         """Read everything that is wanted. True if the answer should not wait: enough bytes, an error, nothing wanted."""
         request = self._request
-        left = request.max_bytes
+        left = min(request.max_bytes, self._broker.fetch_max_bytes)
+        enough = min(request.min_bytes, left)
         total = 0
         urgent = False
+        known = 0
         self._data = data = []
         for wanted in self._wanted.values():
             try:
                 part, size = self._partition(wanted, left, total == 0)
+                known += 1
             except KafkaError as error:
                 part, size = self._failed(wanted, error), 0
-                urgent = True
+                urgent = urgent or wanted not in self._unknown
             if part.preferred_read_replica >= 0 or part.diverging_epoch.end_offset >= 0:
                 urgent = True
             total += size
-            left -= size
+            left = max(left - size, 0)
             data.append(part)
-        return urgent or total >= request.min_bytes or not data
+        return urgent or total >= enough or not known
 
     def _partition(self, wanted: Wanted, left: int, first: bool) -> tuple[PartitionData, int]:
         ctx, request = self._ctx, self._request
-        if wanted.max_bytes < 0:
+        if wanted.max_bytes < 0 or left < 0:
             raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, "a negative partition limit")
         if wanted.name is None:
             wanted.name = self._broker.topic_name(wanted.topic_id)
@@ -267,7 +277,9 @@ class Fetch:
 
     def _failed(self, wanted: Wanted, error: KafkaError) -> PartitionData:
         part = PartitionData(partition_index=wanted.index, error_code=error.code, high_watermark=-1, aborted_transactions=None, records=[])
-        if self._request.isolation_level == READ_COMMITTED:
+        if error.code in UNKNOWN and not self._waits:
+            self._unknown.add(wanted)
+        if wanted in self._unknown:
             part.aborted_transactions = []
         leader = getattr(error, "leader", None)
         if leader is not None:
@@ -289,6 +301,7 @@ class Fetch:
     async def wait(self) -> FetchResponse:
         """Read again whenever something happens to a partition, until it is enough or the time is over."""
         broker = self._broker
+        self._waits = True
         over = False
         moved: asyncio.Future[None] = broker.loop.create_future()
 
@@ -339,7 +352,7 @@ class Fetch:
                         # who got data goes to the back, so that no partition starves behind a full answer
                         session.partitions[wanted.key] = session.partitions.pop(wanted.key)
             pairs = news
-        elif request.session_epoch == FULL_EPOCH and self._wanted:
+        elif request.session_epoch == FULL_EPOCH:
             session = self._broker.fetch_sessions.begin(self._wanted, self._by_id, self._broker.clock.monotonic_ms())
             if session is not None:
                 for wanted, part in pairs:
@@ -358,6 +371,25 @@ class Fetch:
                 for node_id, host, port, rack in self._broker.endpoints(self._endpoints, self._ctx)
             ]
         return answer
+
+
+def failure(request: FetchRequest, code: ErrorCode, message: str | None) -> FetchResponse:
+    """The same error for the request and, where it goes by names, for every partition of it."""
+    return FetchResponse(
+        error_code=code,
+        session_id=request.session_id,
+        responses=[
+            FetchableTopicResponse(
+                topic=topic.topic,
+                partitions=[
+                    PartitionData(partition_index=p.partition, error_code=code, high_watermark=-1, aborted_transactions=[], records=[])
+                    for p in topic.partitions
+                ],
+            )
+            for topic in request.topics
+            if topic.topic
+        ],
+    )
 
 
 def _refuse_replica(request: FetchRequest) -> FetchResponse:

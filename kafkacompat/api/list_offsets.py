@@ -86,6 +86,9 @@ def handle(ctx: RequestContext, request: ListOffsetsRequest) -> ListOffsetsRespo
             index = p.partition_index
             try:
                 if twice and (topic.name, index) in twice:
+                    if (topic.name, index) not in seen:
+                        continue
+                    seen.remove((topic.name, index))
                     raise KafkaError(ErrorCode.INVALID_REQUEST, "the partition is asked for twice")
                 parts.append(_find(ctx, request, topic.name, p))
             except KafkaError as error:
@@ -101,6 +104,8 @@ def _find(ctx: RequestContext, request: ListOffsetsRequest, name: str, p: ListOf
     log = ctx.broker.leader_log(ctx.node.id, name, p.partition_index)
     if ctx.depends_on is None:
         ctx.depends_on = log
+    if p.current_leader_epoch < -1:
+        raise KafkaError(ErrorCode.FENCED_LEADER_EPOCH, "no leader had an epoch below 0")
     log.check_leader_epoch(p.current_leader_epoch)
     offset, timestamp, epoch = log.find_offset(wanted, committed=request.isolation_level == READ_COMMITTED)
     return ListOffsetsPartitionResponse(partition_index=p.partition_index, error_code=0, timestamp=timestamp, offset=offset, leader_epoch=epoch)

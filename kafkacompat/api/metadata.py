@@ -89,6 +89,11 @@ TOPIC_IDS_FROM = 12
 
 def handle(ctx: RequestContext, request: MetadataRequest) -> MetadataResponse | Coroutine[Any, Any, MetadataResponse]:
     """Answer at once, unless topics have to be made first."""
+    if request.topics and ctx.version < TOPIC_IDS_FROM and any(t.topic_id != ZERO_UUID or t.name is None for t in request.topics):
+        # ids before their time: an answer of errors and nothing else
+        return MetadataResponse(
+            brokers=[], topics=[_error(t.name or "", t.topic_id, ErrorCode.INVALID_REQUEST, NOT_ASKED) for t in request.topics]
+        )
     if request.topics and request.allow_auto_topic_creation:
         missing = _missing(ctx, request.topics)
         if missing:
@@ -131,8 +136,6 @@ def _topics(ctx: RequestContext, request: MetadataRequest) -> list[MetadataRespo
     if asked is None or (not asked and ctx.version == 0):
         return [_describe(ctx, image.topics[name], operations) for name in image.topics]
     if any(t.topic_id != ZERO_UUID or t.name is None for t in asked):
-        if ctx.version < TOPIC_IDS_FROM:
-            return [_error(t.name or "", t.topic_id, ErrorCode.INVALID_REQUEST, NOT_ASKED) for t in asked]
         return _topics_by_id(ctx, asked, operations)
     topics = []
     for name in dict.fromkeys(t.name for t in asked):

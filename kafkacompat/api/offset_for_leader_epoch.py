@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import KafkaError
+from ..errors import ErrorCode, KafkaError
 from ..wire.message import Message, Struct, field
 from ..wire.types import Int16, Int32, Int64, String
 
@@ -61,6 +61,8 @@ def handle(ctx: RequestContext, request: OffsetForLeaderEpochRequest) -> OffsetF
 def _end_of(ctx: RequestContext, name: str, p: OffsetForLeaderPartition) -> EpochEndOffset:
     try:
         log = ctx.broker.leader_log(ctx.node.id, name, p.partition)
+        if p.current_leader_epoch < -1:
+            raise KafkaError(ErrorCode.FENCED_LEADER_EPOCH, "no leader had an epoch below 0")
         log.check_leader_epoch(p.current_leader_epoch)
     except KafkaError as error:
         return EpochEndOffset(error_code=error.code, partition=p.partition)

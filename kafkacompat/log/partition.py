@@ -443,8 +443,8 @@ class PartitionLog:
         start = self.log_start_offset
         if timestamp == MAX_TIMESTAMP:
             timestamp = self._store.max_timestamp(start)
-            if timestamp < 0:
-                return -1, -1, -1
+            if timestamp < 0:  # no record has a time: Kafka says the first one, and that none is there of an empty log
+                return (start, -1, leader_epochs.epoch_of(self.epochs, start)) if start < end_offset else (-1, -1, -1)
         from ..records.record import decode_batch
 
         while start < end_offset:

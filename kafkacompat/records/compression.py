@@ -1,8 +1,8 @@
 """The four codecs of record batches, with bounded decompression. Libraries are imported when first needed.
 
 Readers take what Apache Kafka's take (row B73): several gzip members and zstd frames behind one another, junk behind
-gzip and lz4 data, snappy with xerial framing or as one raw block, linked lz4 blocks. Writers write what every client reads:
-lz4 as independent blocks (Java refuses linked ones), snappy in xerial blocks of 32 KiB.
+gzip and lz4 data, snappy with xerial framing or as one raw block; and refuse what they refuse: lz4 blocks that are linked.
+Writers write what every client reads: lz4 as independent blocks, snappy in xerial blocks of 32 KiB.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ LIMIT = 128 << 20
 
 _XERIAL = b"\x82SNAPPY\x00"
 _XERIAL_BLOCK = 32 << 10
+_LZ4_INDEPENDENT = 0x20
+"""The bit of the descriptor byte behind the magic that Java's reader insists on (interop/differential, B73)."""
 _STEP = 1 << 20
 
 
@@ -175,6 +177,8 @@ def _decompress_lz4(data: Buffer, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     rest: Buffer = bytes(data)
+    if len(rest) > 4 and not rest[4] & _LZ4_INDEPENDENT:
+        raise _bad(LZ4, "its blocks depend on one another")
     try:
         while not unpacker.eof:
             piece: bytes = unpacker.decompress(rest, max_length=_STEP)
