@@ -10,6 +10,7 @@ INDEX: tuple[tuple[int, str, str, int, int, int], ...] = (
     (18, "api_versions", "ApiVersions", 0, 4, 3),
     (19, "create_topics", "CreateTopics", 2, 7, 5),
     (20, "delete_topics", "DeleteTopics", 1, 6, 4),
+    (21, "delete_records", "DeleteRecords", 0, 2, 2),
     (22, "init_producer_id", "InitProducerId", 0, 5, 2),
     (23, "offset_for_leader_epoch", "OffsetForLeaderEpoch", 2, 4, 4),
     (32, "describe_configs", "DescribeConfigs", 1, 4, 4),
