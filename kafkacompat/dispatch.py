@@ -12,11 +12,12 @@ from inspect import iscoroutine
 from struct import Struct as Packer
 from typing import TYPE_CHECKING, Any
 
-from .context import FLEETING, Fleeting
 from .api._registry import API_VERSIONS, SERVED, Api
+from .context import FLEETING, Fleeting
 from .errors import CloseConnection, ErrorCode, KafkaError, ProtocolError
+from .wire.headers import response_header_version
 from .wire.primitives import skip_tags
-from .wire.shape import HasRecords, Shape, shape_of
+from .wire.shape import HasRecords, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -106,8 +107,7 @@ class Route:
         self.api = api
         self.version = version
         self.flexible = version >= api.flexible_from
-        # ApiVersions always answers with the old header, so that clients can read it before they know the versions.
-        self.head = b"\0" if self.flexible and api.key != API_VERSIONS else b""
+        self.head = b"\0" if response_header_version(api.response, version) else b""
         self.read = api.request.reader(version)
         self.write = api.response.writer(version)
         self.handle = api.handle
@@ -163,7 +163,7 @@ class Dispatch:
             raise ProtocolError(f"a frame of {size} bytes")
         route = self._routes.get(bytes(frame[:4]))
         if route is None:
-            found = self._find(frame)
+            found = self._find(context, frame)
             if not isinstance(found, Route):
                 return found
             route = found
@@ -210,12 +210,12 @@ class Dispatch:
                 else:
                     context.shape = None  # its request is in use until the answer is there
                     return Waiting(result, future, route, request, correlation)
+            return None if result is None else route.encode(result, correlation)
         except (ProtocolError, CloseConnection):
             raise
         except Exception as error:
-            result = failure(route, request, error)
             context.depends_on = FLEETING
-        return None if result is None else route.encode(result, correlation)
+            return route.encode(failure(route, request, error), correlation)
 
     def _header(self, context: RequestContext, flexible: bool, frame: Buffer) -> int:
         """Take the client id out of the request header; returns the position of the body."""
@@ -240,7 +240,7 @@ class Dispatch:
                 raise ProtocolError("a header that ends in its tagged fields") from None
         return pos
 
-    def _find(self, frame: Buffer) -> Route | Answer:
+    def _find(self, context: RequestContext, frame: Buffer) -> Route | Answer:
         """The route of a frame seen for the first time; an answer, for versions of ApiVersions that nobody has."""
         key = int.from_bytes(frame[0:2], "big", signed=True)
         version = int.from_bytes(frame[2:4], "big", signed=True)
@@ -250,15 +250,11 @@ class Dispatch:
         if not api.low <= version <= api.high:
             if key != API_VERSIONS:
                 raise ProtocolError(f"{api.name} version {version} is not served")
-            return self._versions_of_api_versions(api, version, frame)
+            return self._versions_of_api_versions(context, api, version, frame)
         route = self._routes[bytes(frame[:4])] = Route(api, version)
         return route
 
-    def _versions_of_api_versions(self, api: Api, version: int, frame: Buffer) -> Answer:
-        from .context import RequestContext
-
-        context = RequestContext.__new__(RequestContext)
-        context.client_id_bytes = b""
+    def _versions_of_api_versions(self, context: RequestContext, api: Api, version: int, frame: Buffer) -> Answer:
         self._header(context, version >= api.flexible_from, frame)  # it has to parse, as far as a header goes
         return Route(api, 0).encode(api.module.unsupported_version(), bytes(frame[4:8]))
 
@@ -333,11 +329,12 @@ class Waiting:
         assert done is not None
         answer: Answer | None = None
         try:
-            self._wait_for(self._coroutine.send(None))
-            return
-        except StopIteration as stop:
-            if stop.value is not None:
-                answer = self._route.encode(stop.value, self._correlation)
+            try:
+                self._wait_for(self._coroutine.send(None))
+                return
+            except StopIteration as stop:
+                if stop.value is not None:
+                    answer = self._route.encode(stop.value, self._correlation)
         except (ProtocolError, CloseConnection) as error:
             self._future = None
             done(None, error)

@@ -1,9 +1,25 @@
-"""OffsetFetch (key 9): declared, not served."""
+"""OffsetFetch (key 9), versions 1 to 10: the committed offsets of a group, of several from version 8 on, by topic id from version 10 on.
+
+Topics null (version 2 on) asks for all. What was never committed, an unknown topic or an unknown group has offset -1, metadata "" and no
+error; an unknown topic id UNKNOWN_TOPIC_ID. `require_stable` holds nothing back while there are no transactions. The layouts before
+version 8 (one group, at the top) are turned into the new one and back.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from ..coordinators import once_durable
+from ..errors import ErrorCode, KafkaError
 from ..wire.message import Message, Struct, field
-from ..wire.types import Bool, Int16, Int32, Int64, String, Uuid, ZERO_UUID
+from ..wire.types import ZERO_UUID, Bool, Int16, Int32, Int64, String, Uuid
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from ..context import RequestContext
+    from ..coordinators import GroupShard
+    from ..groups.codec import Offset
 
 
 class OffsetFetchRequestTopic(Struct):
@@ -69,3 +85,106 @@ class OffsetFetchResponse(Message, key=9, versions="1-10", flexible="6+"):
     topics: list[OffsetFetchResponseTopic] = field("0-7", default_factory=list)
     error_code: Int16 = field("2-7", default=0)
     groups: list[OffsetFetchResponseGroup] = field("8+", default_factory=list)
+
+
+BATCH_FROM = 8
+"""Version from which several groups may be asked for (KIP-709)."""
+GROUP_ERROR_FROM = 2
+"""Version from which there is an error for the group; before, it is in every partition."""
+BY_ID_FROM = 10
+"""Version from which topics are named by their ids."""
+
+
+def handle(ctx: RequestContext, request: OffsetFetchRequest) -> OffsetFetchResponse | Coroutine[Any, Any, OffsetFetchResponse]:
+    """Answer at once where everything is durable at once."""
+    wanted = request.groups if ctx.version >= BATCH_FROM else [upgrade(request)]
+    shards: list[GroupShard] = []
+    found = [_fetch(ctx, group, shards) for group in wanted]
+    response = OffsetFetchResponse(groups=found) if ctx.version >= BATCH_FROM else downgrade(ctx.version, request, found[0])
+    return once_durable(response, shards)  # type: ignore[no-any-return]
+
+
+def _fetch(ctx: RequestContext, wanted: OffsetFetchRequestGroup, shards: list[GroupShard]) -> OffsetFetchResponseGroup:
+    group_id = wanted.group_id
+    try:
+        shard = ctx.broker.groups.find(ctx.node.id, group_id)
+    except KafkaError as error:
+        return OffsetFetchResponseGroup(group_id=group_id, topics=[], error_code=error.code)
+    shards.append(shard)
+    machine = shard.machine
+    group = machine.groups.get(group_id)
+    code = group.check_fetch(wanted.member_id, wanted.member_epoch) if group is not None else 0
+    if code:
+        return OffsetFetchResponseGroup(group_id=group_id, topics=[], error_code=code)
+    by_id = ctx.version >= BY_ID_FROM
+    metadata = ctx.broker.metadata
+    topics = []
+    if wanted.topics is None:
+        for name, partitions in group.offsets.items() if group is not None else ():
+            topic = metadata.topics.get(name) if by_id else None
+            if by_id and topic is None:
+                continue
+            answers = [_partition(index, offset) for index, offset in partitions.items()]
+            topics.append(OffsetFetchResponseTopics(name=name, topic_id=topic.id if topic is not None else ZERO_UUID, partitions=answers))
+    else:
+        for asked in wanted.topics:
+            topic = metadata.topics_by_id.get(asked.topic_id) if by_id else metadata.topics.get(asked.name)
+            if by_id and topic is None:
+                answers = [_partition(index, None, ErrorCode.UNKNOWN_TOPIC_ID) for index in asked.partition_indexes]
+            else:
+                name = topic.name if topic is not None else asked.name
+                topic_id = topic.id if topic is not None else ZERO_UUID
+                answers = [_partition(index, machine.fetch(group_id, name, topic_id, index)) for index in asked.partition_indexes]
+            topics.append(OffsetFetchResponseTopics(name=asked.name, topic_id=asked.topic_id, partitions=answers))
+    return OffsetFetchResponseGroup(group_id=group_id, topics=topics, error_code=0)
+
+
+def _partition(index: int, offset: Offset | None, code: int = 0) -> OffsetFetchResponsePartitions:
+    if offset is None:
+        return OffsetFetchResponsePartitions(partition_index=index, committed_offset=-1, committed_leader_epoch=-1, metadata="", error_code=code)
+    return OffsetFetchResponsePartitions(
+        partition_index=index,
+        committed_offset=offset.offset,
+        committed_leader_epoch=offset.leader_epoch,
+        metadata=offset.metadata,
+        error_code=code,
+    )
+
+
+def upgrade(request: OffsetFetchRequest) -> OffsetFetchRequestGroup:
+    """The one group of a request before version 8."""
+    topics = None
+    if request.topics is not None:
+        topics = [OffsetFetchRequestTopics(name=topic.name, partition_indexes=topic.partition_indexes) for topic in request.topics]
+    return OffsetFetchRequestGroup(group_id=request.group_id, topics=topics)
+
+
+def downgrade(version: int, request: OffsetFetchRequest, group: OffsetFetchResponseGroup) -> OffsetFetchResponse:
+    """The answer before version 8 with what was found for the one group."""
+    if group.error_code and version < GROUP_ERROR_FROM:
+        topics = [
+            OffsetFetchResponseTopic(
+                name=topic.name, partitions=[_old(_partition(index, None, group.error_code)) for index in topic.partition_indexes]
+            )
+            for topic in request.topics or ()
+        ]
+    else:
+        topics = [OffsetFetchResponseTopic(name=topic.name, partitions=[_old(part) for part in topic.partitions]) for topic in group.topics]
+    return OffsetFetchResponse(topics=topics, error_code=group.error_code)
+
+
+def _old(part: OffsetFetchResponsePartitions) -> OffsetFetchResponsePartition:
+    return OffsetFetchResponsePartition(
+        partition_index=part.partition_index,
+        committed_offset=part.committed_offset,
+        committed_leader_epoch=part.committed_leader_epoch,
+        metadata=part.metadata,
+        error_code=part.error_code,
+    )
+
+
+def failure(request: OffsetFetchRequest, code: int, message: str | None) -> OffsetFetchResponse:
+    """The code, in the places that the versions have for it."""
+    one = downgrade(GROUP_ERROR_FROM - 1, request, OffsetFetchResponseGroup(group_id=request.group_id, topics=[], error_code=code))
+    one.groups = [OffsetFetchResponseGroup(group_id=group.group_id, topics=[], error_code=code) for group in request.groups]
+    return one
