@@ -19,7 +19,7 @@ from typing import Any
 
 from kafkacompat.api._registry import SERVED
 from kafkacompat.api.create_topics import CreatableTopic
-from kafkacompat.server import Connection
+from kafkacompat.connection import Connection
 from kafkacompat.testing import Broker
 from tests.fuzz.mutator import Mutator
 from tests.wire.catalogue import GOLDEN, named
