@@ -109,3 +109,15 @@ def _find(ctx: RequestContext, request: ListOffsetsRequest, name: str, p: ListOf
     log.check_leader_epoch(p.current_leader_epoch)
     offset, timestamp, epoch = log.find_offset(wanted, committed=request.isolation_level == READ_COMMITTED)
     return ListOffsetsPartitionResponse(partition_index=p.partition_index, error_code=0, timestamp=timestamp, offset=offset, leader_epoch=epoch)
+
+
+def failure(request: ListOffsetsRequest, code: ErrorCode, message: str | None) -> ListOffsetsResponse:
+    """The same error for every partition of the request."""
+    return ListOffsetsResponse(
+        topics=[
+            ListOffsetsTopicResponse(
+                name=t.name, partitions=[ListOffsetsPartitionResponse(partition_index=p.partition_index, error_code=code) for p in t.partitions]
+            )
+            for t in request.topics
+        ]
+    )

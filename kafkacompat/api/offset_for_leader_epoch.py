@@ -68,3 +68,13 @@ def _end_of(ctx: RequestContext, name: str, p: OffsetForLeaderPartition) -> Epoc
         return EpochEndOffset(error_code=error.code, partition=p.partition)
     epoch, end_offset = log.end_of_epoch(p.leader_epoch)
     return EpochEndOffset(error_code=0, partition=p.partition, leader_epoch=epoch, end_offset=end_offset)
+
+
+def failure(request: OffsetForLeaderEpochRequest, code: ErrorCode, message: str | None) -> OffsetForLeaderEpochResponse:
+    """The same error for every partition of the request."""
+    return OffsetForLeaderEpochResponse(
+        topics=[
+            OffsetForLeaderTopicResult(topic=t.topic, partitions=[EpochEndOffset(error_code=code, partition=p.partition) for p in t.partitions])
+            for t in request.topics
+        ]
+    )

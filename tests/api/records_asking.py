@@ -67,11 +67,23 @@ class Asking(Serving):
         if context is None:
             context = self._contexts.setdefault(node_id, self.context(node_id))
         pending = Pending(request, version)
-        result = self.dispatch(context, encoded(request, version, 7))
-        if isinstance(result, Waiting):
-            result.start(pending.finish)
-        else:
-            pending.finish(result, None)
+        failed: list[Exception] = []
+
+        def arrive() -> None:
+            try:
+                result = self.dispatch(context, encoded(request, version, 7))
+                if isinstance(result, Waiting):
+                    result.start(pending.finish)
+                else:
+                    pending.finish(result, None)
+            except Exception as error:
+                failed.append(error)
+
+        self.loop.call_soon(arrive)
+        self.loop.call_soon(self.loop.stop)
+        self.loop.run_forever()
+        if failed:
+            raise failed[0]
         return pending
 
     def get(self, request: Message, version: int, node_id: int = 0) -> Any:
