@@ -16,6 +16,7 @@ from .clock import Clock, SystemClock
 from .config import BrokerConfig, TopicConfig
 from .config.listeners import PROTOCOLS, Listener, address, advertised_listeners, inter_broker_listener, listeners
 from .config.rules import connections_per_ip
+from .coordinators import GroupCoordinators
 from .errors import ErrorCode, KafkaError
 from .fetch_sessions import FetchSessions
 from .log.engines.memory import MemoryBudget, MemoryStore
@@ -91,6 +92,7 @@ class Broker:
         self.fetch_max_bytes: int = config["fetch.max.bytes"]
         self.fetch_sessions = FetchSessions(config["max.incremental.fetch.session.cache.slots"], lambda: self.random.randint(1, 2**31 - 1))
         self.api_versions: dict[int, tuple[int, bytes]] = {}
+        self.groups = GroupCoordinators(self)
 
     # opening and closing
 
@@ -124,6 +126,7 @@ class Broker:
         """Let go of everything."""
         if self._retention is not None:
             self._retention.cancel()
+        self.groups.close()
         self.logs.close()
 
     def _registered_endpoints(self, node: Node) -> list[tuple[str, str, int, int]]:
@@ -175,6 +178,7 @@ class Broker:
             for index in range(effect.first, len(topic.partitions)):
                 self.logs.create(topic.name, topic.id, index, config, leader_epoch=topic.partitions[index].leader_epoch)
         elif isinstance(effect, events.TopicDeleted):
+            self.groups.topic_deleted(effect.name)
             self.logs.delete(effect.topic_id)
             self._topic_configs.pop(effect.topic_id, None)
         elif isinstance(effect, events.ConfigChanged):

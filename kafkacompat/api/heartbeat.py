@@ -1,9 +1,22 @@
-"""Heartbeat (key 12): declared, not served."""
+"""Heartbeat (key 12), versions 0 to 4: a member of a classic group is still there.
+
+INVALID_GROUP_ID, UNKNOWN_MEMBER_ID (of an unknown group too), FENCED_INSTANCE_ID, ILLEGAL_GENERATION, and REBALANCE_IN_PROGRESS while
+members are awaited: then the member should join again. Between JoinGroup and SyncGroup it is an ordinary one.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from ..coordinators import once_durable
+from ..errors import ErrorCode
 from ..wire.message import Message, field
 from ..wire.types import Int16, Int32, String
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from ..context import RequestContext
 
 
 class HeartbeatRequest(Message, key=12, versions="0-4", flexible="4+"):
@@ -16,3 +29,18 @@ class HeartbeatRequest(Message, key=12, versions="0-4", flexible="4+"):
 class HeartbeatResponse(Message, key=12, versions="0-4", flexible="4+"):
     throttle_time_ms: Int32 = field("1+", default=0)
     error_code: Int16
+
+
+def handle(ctx: RequestContext, request: HeartbeatRequest) -> HeartbeatResponse | Coroutine[Any, Any, HeartbeatResponse]:
+    """Answer at once where everything is durable at once."""
+    group_id = request.group_id
+    if not group_id:
+        return HeartbeatResponse(error_code=ErrorCode.INVALID_GROUP_ID)
+    broker = ctx.broker
+    shard = broker.groups.find(ctx.node.id, group_id)
+    code = shard.machine.heartbeat(group_id, request.member_id, request.group_instance_id, request.generation_id, broker.clock.now_ms())
+    response = HeartbeatResponse(error_code=code)
+    log = shard.log
+    if log.high_watermark >= log.end_offset:
+        return response
+    return once_durable(response, (shard,))  # type: ignore[no-any-return]

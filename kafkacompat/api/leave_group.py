@@ -1,9 +1,19 @@
-"""LeaveGroup (key 13): declared, not served."""
+"""LeaveGroup (key 13), versions 0 to 5: members go; up to version 2 one by its id, later several, also by instance id.
+
+The rebalance that follows begins at once. INVALID_GROUP_ID or UNKNOWN_MEMBER_ID (no such group) for the request, UNKNOWN_MEMBER_ID or
+FENCED_INSTANCE_ID for a member.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from ..groups.events import Leave
 from ..wire.message import Message, Struct, field
 from ..wire.types import Int16, Int32, String
+
+if TYPE_CHECKING:
+    from ..context import RequestContext
 
 
 class MemberIdentity(Struct):
@@ -28,3 +38,23 @@ class LeaveGroupResponse(Message, key=13, versions="0-5", flexible="4+"):
     throttle_time_ms: Int32 = field("1+", default=0)
     error_code: Int16
     members: list[MemberResponse] = field("3+", default_factory=list)
+
+
+MANY_FROM = 3
+"""Version from which several members may leave (KIP-345)."""
+
+
+async def handle(ctx: RequestContext, request: LeaveGroupRequest) -> LeaveGroupResponse:
+    """Answer when the members are out."""
+    many = ctx.version >= MANY_FROM
+    members = [(m.member_id, m.group_instance_id, m.reason) for m in request.members] if many else [(request.member_id, None, None)]
+    codes = await ctx.broker.groups.find(ctx.node.id, request.group_id).submit(Leave(request.group_id, members))
+    if isinstance(codes, int):
+        return LeaveGroupResponse(error_code=codes)
+    if not many:
+        return LeaveGroupResponse(error_code=codes[0])
+    responses = [
+        MemberResponse(member_id=member_id, group_instance_id=instance_id, error_code=code)
+        for (member_id, instance_id, _), code in zip(members, codes, strict=True)
+    ]
+    return LeaveGroupResponse(error_code=0, members=responses)

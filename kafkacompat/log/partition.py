@@ -10,6 +10,7 @@ crash can take back.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import ErrorCode, KafkaError
@@ -21,17 +22,19 @@ from ..records.batch import (
     MAX_SEQUENCE,
     STAMP,
     STAMP_SIZE,
+    build_batch,
     reseal,
     split_batches,
     unpack_header,
 )
 from ..records.check import FrameError, check_header, check_records
+from ..records.record import Record
 from . import epochs as leader_epochs
 from .producers import Producers
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from .store import Store
 
@@ -514,6 +517,24 @@ class PartitionLog:
         self._segment_room = -1
         self._wake()
 
+    def rewrite(self, records: Iterable[tuple[bytes | None, bytes | None]], now_ms: int, *, base_sequence: int = -1) -> None:
+        """Replace all that is in the log by `records`, (key, value) with time `now_ms`: compaction by one who knows what is left.
+
+        They get the first offsets of the log, and there must not be more of them than offsets; its ends stay where they are. All of the log must be durable.
+        """
+        if self.offline is not None:
+            raise self.offline
+        assert self.high_watermark == self.end_offset, f"{self} is not durable"
+        offset = self.log_start_offset
+        batches: list[bytes] = []
+        waiting = iter(records)
+        while some := [Record(key, value, timestamp=now_ms) for key, value in islice(waiting, _RECORDS_PER_BATCH)]:
+            batches.append(build_batch(some, base_offset=offset, leader_epoch=self.leader_epoch, base_sequence=base_sequence))
+            offset += len(some)
+        assert offset <= self.end_offset, f"more records than offsets in {self}"
+        self._store.rewrite(self.end_offset, batches)
+        self._segment_room = -1
+
     def truncate(self, end_offset: int) -> None:
         """Drop every batch that holds `end_offset` or a later one, and what was known from them."""
         if end_offset >= self.end_offset:
@@ -545,4 +566,5 @@ class PartitionLog:
 
 
 _REPLAY_BYTES = 1 << 20
+_RECORDS_PER_BATCH = 500
 _FIRST_EPOCH: leader_epochs.Epochs = ((0, 0),)

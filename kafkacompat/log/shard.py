@@ -64,6 +64,9 @@ class Shard:
     Opening one replays the log; no effects are carried out then.
     """
 
+    base_sequence = -1
+    """That of the batches it writes."""
+
     __slots__ = ("_after", "_carry_out", "_make", "_now_ms", "_on_rebuilt", "_parked", "_ticket", "_timer", "_timer_at", "log", "machine")
 
     def __init__(
@@ -133,7 +136,7 @@ class Shard:
         """Make an outcome happen; (whether the ticket `own` was answered, the answer). Other tickets' futures are set."""
         if outcome.records:
             machine = self.machine
-            batch = build_batch([Record(*machine.encode(record), timestamp=now_ms) for record in outcome.records])
+            batch = build_batch([Record(*machine.encode(r), timestamp=now_ms) for r in outcome.records], base_sequence=self.base_sequence)
             try:
                 self.log.append_internal(batch)
             except KafkaError as error:

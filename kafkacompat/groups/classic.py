@@ -1,0 +1,699 @@
+"""Classic groups: JoinGroup, SyncGroup, Heartbeat, LeaveGroup. Members choose, one of them assigns.
+
+    Empty                 no members; offsets, perhaps
+    PreparingRebalance    waits for the members to (re)join
+    CompletingRebalance   generation is there, members know it; waits for the leader's assignments
+    Stable                everybody has an assignment
+    Dead                  deleted; only whoever still holds the object sees this
+
+    from                   event                                                       to
+    Empty                  a member joins                                              PreparingRebalance (1)
+    PreparingRebalance     all known members wait in JoinGroup, none is pending, or
+                           the rebalance timeout is over                               CompletingRebalance (2)
+    PreparingRebalance     the same, and no member is left                             Empty
+    CompletingRebalance    the leader's SyncGroup                                      Stable
+    CompletingRebalance    a member joins anew or with other metadata, leaves, expires PreparingRebalance
+    CompletingRebalance    a member has not synced in the rebalance timeout (3)        PreparingRebalance
+    Stable                 the leader rejoins; a member joins anew, with other
+                           metadata, leaves, expires                                   PreparingRebalance
+    Empty                  deleted                                                     Dead
+
+(1) With `group.initial.rebalance.delay.ms` the first generation waits that long for more, and again as long as more come, up to the
+    rebalance timeout; with 0 it is completed in the same event.
+(2) Dynamic members that did not come are dropped; static ones stay.
+(3) Those are dropped. It counts from the JoinGroup answers on, also in Stable, until all have synced.
+
+Rules that hold at any time, checked by the tests after random runs: generations never go back; a group without members is
+Empty or has somebody pending; who waits in JoinGroup waits in PreparingRebalance, who waits in SyncGroup in
+CompletingRebalance; in Stable the group is as its record in the log says; every parked request is answered once.
+
+What is hard: `recorded`, the value in the log. It is written when a group comes to be, when the leader has assigned,
+when a static member comes with a new id, and when the last member is gone. Everything else is made from it at start-up:
+with members Stable, without Empty; a rebalance in progress is not remembered (A45).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import ErrorCode
+from ..log.machine import Outcome
+from .codec import GroupRecord
+from .deadlines import Deadline, Deadlines
+from .events import Generation, Joined, Synced
+from .group import DEAD, EMPTY, Group, Settings
+from .records import GroupMetadataValue, MemberMetadata
+from .subscriptions import subscribed_topics
+from .vote import vote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .codec import Offset
+    from .events import Join, Leave, Sync
+
+PREPARING = "PreparingRebalance"
+COMPLETING = "CompletingRebalance"
+STABLE = "Stable"
+
+CONSUMER = "consumer"
+
+NEW_MEMBER_JOIN_TIMEOUT_MS = 300_000
+"""How long a member that never had an answer may wait for its first one: nobody hears of it meanwhile."""
+
+HISTORY = 20
+"""Generations that a group remembers."""
+
+
+class Member:
+    """One member. `protocols` are (name, metadata), the best first; `join_ticket` and `sync_ticket` are set while it waits."""
+
+    __slots__ = (
+        "assignment",
+        "client_host",
+        "client_id",
+        "id",
+        "instance_id",
+        "is_new",
+        "join_ticket",
+        "protocols",
+        "rebalance_timeout_ms",
+        "session",
+        "session_timeout_ms",
+        "sync_ticket",
+    )
+
+    def __init__(
+        self,
+        member_id: str,
+        instance_id: str | None,
+        client_id: str,
+        client_host: str,
+        session_timeout_ms: int,
+        rebalance_timeout_ms: int,
+        protocols: tuple[tuple[str, bytes], ...],
+    ) -> None:
+        self.id = member_id
+        self.instance_id = instance_id
+        self.client_id = client_id
+        self.client_host = client_host
+        self.session_timeout_ms = session_timeout_ms
+        self.rebalance_timeout_ms = rebalance_timeout_ms
+        self.protocols = protocols
+        self.assignment = b""
+        self.is_new = False
+        self.join_ticket: int | None = None
+        self.sync_ticket: int | None = None
+        self.session: Deadline
+
+    def metadata(self, protocol: str | None) -> bytes:
+        """What it said for a protocol."""
+        return next((metadata for name, metadata in self.protocols if name == protocol), b"")
+
+
+class ClassicGroup(Group):
+    """One classic group; `ClassicRules` moves it. `state_since_ms` is None where the log does not say."""
+
+    __slots__ = (
+        "cause",
+        "generation",
+        "history",
+        "initial_left_ms",
+        "join",
+        "leader",
+        "members",
+        "newly_joined",
+        "pending",
+        "pending_sync",
+        "previous_state",
+        "protocol",
+        "recorded",
+        "state_since_ms",
+        "static",
+        "sync",
+    )
+
+    kind = "classic"
+
+    def __init__(self, group_id: str, rules: ClassicRules) -> None:
+        super().__init__(group_id)
+        self.previous_state = DEAD
+        self.state_since_ms: int | None = rules.now_ms
+        self.generation = 0
+        self.protocol: str | None = None
+        self.leader: str | None = None
+        self.members: dict[str, Member] = {}
+        self.static: dict[str, str] = {}
+        self.pending: dict[str, Deadline] = {}
+        self.pending_sync: set[str] = set()
+        self.newly_joined = False
+        self.initial_left_ms = 0
+        self.join = Deadline(rules.join_over, self)
+        self.sync = Deadline(rules.sync_over, self)
+        self.cause: tuple[str, str, str, str | None] | None = None
+        self.history: list[Generation] = []
+        self.recorded: GroupMetadataValue | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.id!r} {self.state} generation {self.generation} {list(self.members)}>"
+
+    def load(self, value: GroupMetadataValue, rules: ClassicRules) -> None:
+        """Become what the log says."""
+        self.members = {}
+        self.static = {}
+        for told in value.members:
+            rebalance_timeout_ms = told.rebalance_timeout if told.rebalance_timeout >= 0 else told.session_timeout
+            member = Member(
+                told.member_id,
+                told.group_instance_id,
+                told.client_id,
+                told.client_host,
+                told.session_timeout,
+                rebalance_timeout_ms,
+                ((value.protocol or "", told.subscription),),
+            )
+            member.assignment = told.assignment
+            member.session = Deadline(rules.session_over, self, member)
+            self.members[member.id] = member
+            if member.instance_id is not None:
+                self.static[member.instance_id] = member.id
+        self.state = STABLE if self.members else EMPTY
+        self.generation = value.generation
+        self.protocol_type = value.protocol_type or None
+        self.protocol = value.protocol
+        self.leader = value.leader
+        self.state_since_ms = value.current_state_timestamp if value.current_state_timestamp >= 0 else None
+
+    def to_record(self) -> GroupRecord:
+        """The record of the group as it is now."""
+        members = [
+            MemberMetadata(
+                member_id=m.id,
+                group_instance_id=m.instance_id,
+                client_id=m.client_id,
+                client_host=m.client_host,
+                rebalance_timeout=m.rebalance_timeout_ms,
+                session_timeout=m.session_timeout_ms,
+                subscription=m.metadata(self.protocol),
+                assignment=m.assignment,
+            )
+            for m in self.members.values()
+        ]
+        value = GroupMetadataValue(
+            protocol_type=self.protocol_type or "",
+            generation=self.generation,
+            protocol=self.protocol,
+            leader=self.leader,
+            current_state_timestamp=-1 if self.state_since_ms is None else self.state_since_ms,
+            members=members,
+        )
+        return GroupRecord(self.id, value)
+
+    def first_record(self) -> GroupRecord:
+        """The record of a group that has just come to be."""
+        since = -1 if self.state_since_ms is None else self.state_since_ms
+        return GroupRecord(
+            self.id, GroupMetadataValue(protocol_type="", generation=0, protocol=None, leader=None, current_state_timestamp=since, members=[])
+        )
+
+    # questions
+
+    def find(self, member_id: str, instance_id: str | None) -> Member | int:
+        """The member, or the code: FENCED_INSTANCE_ID when its instance id is another member's, UNKNOWN_MEMBER_ID."""
+        if instance_id is not None:
+            known = self.static.get(instance_id)
+            if known is None:
+                return ErrorCode.UNKNOWN_MEMBER_ID
+            if known != member_id:
+                return ErrorCode.FENCED_INSTANCE_ID
+        return self.members.get(member_id) or ErrorCode.UNKNOWN_MEMBER_ID
+
+    def supports(self, protocol_type: str, protocols: Iterable[tuple[str, bytes]]) -> bool:
+        """Could a member with these protocols join?"""
+        names = [name for name, _ in protocols]
+        if self.state == EMPTY:
+            return bool(protocol_type and names)
+        return protocol_type == self.protocol_type and not self.common_protocols().isdisjoint(names)
+
+    def common_protocols(self) -> set[str]:
+        """The protocols that every member supports."""
+        found: set[str] | None = None
+        for member in self.members.values():
+            names = {name for name, _ in member.protocols}
+            found = names if found is None else found & names
+        return found or set()
+
+    def chosen_protocol(self) -> str:
+        """The one that gets most votes: each member has one for its best among the common ones."""
+        common = self.common_protocols()
+        return vote([next(name for name, _ in m.protocols if name in common) for m in self.members.values()])
+
+    def rebalance_timeout_ms(self) -> int:
+        """The longest that any member asks for; 0 without members."""
+        return max((m.rebalance_timeout_ms for m in self.members.values()), default=0)
+
+    def waiting_to_join(self) -> int:
+        """How many members wait in JoinGroup."""
+        return sum(m.join_ticket is not None for m in self.members.values())
+
+    def described_members(self) -> list[tuple[str, str | None, bytes]]:
+        """(member id, instance id, metadata) of all, for the leader."""
+        return [(m.id, m.instance_id, m.metadata(self.protocol)) for m in self.members.values()]
+
+    def subscribed(self) -> set[str] | None:
+        """The topics that the members subscribe to; None when that cannot be known. Parsed only when somebody asks."""
+        if self.protocol_type != CONSUMER:
+            return None
+        return subscribed_topics(m.metadata(self.protocol) for m in self.members.values())
+
+    # what offsets ask
+
+    def check_commit(self, member_id: str, instance_id: str | None, generation: int) -> int:
+        if self.state == DEAD:
+            return ErrorCode.COORDINATOR_NOT_AVAILABLE
+        if generation < 0 and self.state == EMPTY:
+            return 0
+        if generation >= 0 or member_id or instance_id is not None:
+            found = self.find(member_id, instance_id)
+            if not isinstance(found, Member):
+                return found
+            if generation != self.generation:
+                return ErrorCode.ILLEGAL_GENERATION
+        else:
+            return ErrorCode.UNKNOWN_MEMBER_ID
+        return ErrorCode.REBALANCE_IN_PROGRESS if self.state == COMPLETING else 0
+
+    def heard_commit(self, member_id: str, now_ms: int) -> None:
+        member = self.members.get(member_id)
+        if member is not None and member.session.due is not None and self.state in (STABLE, PREPARING):
+            # Only ever later: the heap need not know.
+            member.session.due = max(member.session.due, now_ms + member.session_timeout_ms)
+
+    def check_delete_offsets(self) -> int:
+        if self.state == DEAD:
+            return ErrorCode.GROUP_ID_NOT_FOUND
+        return 0 if self.state == EMPTY or self.protocol_type == CONSUMER else ErrorCode.NON_EMPTY_GROUP
+
+    def reads(self, topic: str) -> bool:
+        if self.protocol_type != CONSUMER:
+            return False
+        topics = self.subscribed()
+        return topics is None or topic in topics
+
+    def idle_since_ms(self, offset: Offset, topic: str) -> int | None:
+        if self.protocol_type is None:
+            return offset.commit_timestamp_ms
+        if self.state == EMPTY:
+            return offset.commit_timestamp_ms if self.state_since_ms is None else self.state_since_ms
+        if self.state == STABLE and self.protocol_type == CONSUMER:
+            topics = self.subscribed()
+            if topics is not None and topic not in topics:
+                return offset.commit_timestamp_ms
+        return None
+
+
+class ClassicRules:
+    """The moves of classic groups. Set `now_ms` and a fresh `out` before each; what follows from a move is in `out`.
+
+    `settings` has `group.max.size`, `group.min.session.timeout.ms`, `group.max.session.timeout.ms` and
+    `group.initial.rebalance.delay.ms`.
+    """
+
+    __slots__ = ("deadlines", "now_ms", "out", "settings")
+
+    def __init__(self, settings: Settings, deadlines: Deadlines) -> None:
+        self.settings = settings
+        self.deadlines = deadlines
+        self.now_ms = 0
+        self.out = Outcome()
+
+    def loaded(self, group: ClassicGroup) -> None:
+        """The group was read from the log: its members have a whole session to be heard of."""
+        for member in group.members.values():
+            self._heard(member)
+        if len(group.members) > self.settings["group.max.size"]:
+            self._prepare(group, ("the group is larger than group.max.size", "", "", None))
+
+    # JoinGroup
+
+    def join(self, group: ClassicGroup, event: Join, ticket: int) -> None:
+        """A member wants to be part of the next generation."""
+        member_id = event.member_id
+        if not self._has_room(group, member_id):
+            self._drop(group, member_id)
+            return self._refuse(ticket, "", ErrorCode.GROUP_MAX_SIZE_REACHED)
+        if not group.supports(event.protocol_type, event.protocols):
+            return self._refuse(ticket, member_id, ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
+        if member_id:
+            return self._join_known(group, event, ticket)
+        instance_id = event.instance_id
+        member_id = f"{event.client_id if instance_id is None else instance_id}-{event.new_id}"
+        if instance_id is not None:
+            if instance_id in group.static:
+                return self._replace_static(group, event, ticket, member_id)
+        elif event.needs_id:
+            pending = group.pending[member_id] = Deadline(self.pending_over, group, member_id)
+            self.deadlines.set(pending, self.now_ms + event.session_timeout_ms)
+            return self._refuse(ticket, member_id, ErrorCode.MEMBER_ID_REQUIRED)
+        return self._add(group, event, ticket, member_id)
+
+    def _has_room(self, group: ClassicGroup, member_id: str) -> bool:
+        limit: int = self.settings["group.max.size"]
+        member = group.members.get(member_id)
+        if group.state == EMPTY:
+            return True
+        if group.state == PREPARING:
+            return (member is not None and member.join_ticket is not None) or group.waiting_to_join() < limit
+        return member is not None or len(group.members) < limit
+
+    def _join_known(self, group: ClassicGroup, event: Join, ticket: int) -> None:
+        member_id = event.member_id
+        if event.instance_id is None and member_id in group.pending:
+            return self._add(group, event, ticket, member_id)
+        member = group.find(member_id, event.instance_id)
+        if not isinstance(member, Member):
+            return self._refuse(ticket, member_id, member)
+        same = member.protocols == event.protocols
+        if group.state == PREPARING:
+            why = "a member joined"
+        elif group.state == COMPLETING and same:
+            # The first answer may have been lost.
+            return self._answer_join(group, member, ticket)
+        elif group.state == STABLE and same and group.leader != member_id:
+            self.out.replies.append((ticket, Joined(0, member_id, group.generation, group.protocol_type, group.protocol, group.leader or "")))
+            return None
+        elif group.state == EMPTY:
+            return self._refuse(ticket, member_id, ErrorCode.UNKNOWN_MEMBER_ID)
+        else:
+            why = "the leader joined again" if same else "a member joined with other metadata"
+        self._update(member, event, ticket)
+        return self._rebalance(group, (why, member_id, event.client_id, event.reason))
+
+    def _add(self, group: ClassicGroup, event: Join, ticket: int, member_id: str) -> None:
+        member = Member(
+            member_id,
+            event.instance_id,
+            event.client_id,
+            event.client_host,
+            event.session_timeout_ms,
+            event.rebalance_timeout_ms,
+            event.protocols,
+        )
+        member.is_new = True
+        member.join_ticket = ticket
+        member.session = Deadline(self.session_over, group, member)
+        if group.state == PREPARING and group.previous_state == EMPTY:
+            group.newly_joined = True
+        if not group.members:
+            group.protocol_type = event.protocol_type
+        if group.leader is None:
+            group.leader = member_id
+        group.members[member_id] = member
+        if event.instance_id is not None:
+            group.static[event.instance_id] = member_id
+        pending = group.pending.pop(member_id, None)
+        if pending is not None:
+            self.deadlines.clear(pending)
+        self.deadlines.set(member.session, self.now_ms + NEW_MEMBER_JOIN_TIMEOUT_MS)
+        self._rebalance(group, ("a member joined", member_id, event.client_id, event.reason))
+
+    def _update(self, member: Member, event: Join, ticket: int) -> None:
+        """Take over what a known member says now. An older JoinGroup of it that still waits is told to come again."""
+        if member.join_ticket is not None:
+            self._refuse(member.join_ticket, member.id, ErrorCode.REBALANCE_IN_PROGRESS)
+        member.protocols = event.protocols
+        member.session_timeout_ms = event.session_timeout_ms
+        member.rebalance_timeout_ms = event.rebalance_timeout_ms
+        member.join_ticket = ticket
+
+    def _replace_static(self, group: ClassicGroup, event: Join, ticket: int, member_id: str) -> None:
+        """A static member is back under a new id (KIP-345): it keeps its place, the old id is fenced."""
+        instance_id = event.instance_id
+        assert instance_id is not None
+        old_id = group.static[instance_id]
+        old_leader = group.leader
+        member = group.members[old_id]
+        if member.join_ticket is not None:
+            self._refuse(member.join_ticket, old_id, ErrorCode.FENCED_INSTANCE_ID)
+            member.join_ticket = None
+        if member.sync_ticket is not None:
+            self.out.replies.append((member.sync_ticket, Synced(ErrorCode.FENCED_INSTANCE_ID)))
+            member.sync_ticket = None
+        # In the place of the old one, so that the order of the members stays.
+        group.members = {member_id if known == old_id else known: m for known, m in group.members.items()}
+        member.id = member_id
+        member.client_id, member.client_host = event.client_id, event.client_host
+        group.static[instance_id] = member_id
+        if group.leader == old_id:
+            group.leader = member_id
+        if old_id in group.pending_sync:
+            group.pending_sync.remove(old_id)
+            group.pending_sync.add(member_id)
+        self._update(member, event, ticket)
+        self._heard(member)
+        cause = ("a static member came back", member_id, event.client_id, event.reason)
+        if group.state == STABLE and group.chosen_protocol() == group.protocol:
+            member.join_ticket = None
+            self.out.records.append(group.to_record())
+            leads = event.can_skip and group.leader == member_id
+            leader = (group.leader if event.can_skip else old_leader) or ""
+            members = group.described_members() if leads else []
+            joined = Joined(0, member_id, group.generation, group.protocol_type, group.protocol, leader, members, skip_assignment=leads)
+            self.out.replies.append((ticket, joined))
+        else:
+            self._rebalance(group, cause)
+
+    def _refuse(self, ticket: int, member_id: str, code: int) -> None:
+        self.out.replies.append((ticket, Joined(code, member_id)))
+
+    def _answer_join(self, group: ClassicGroup, member: Member, ticket: int) -> None:
+        members = group.described_members() if group.leader == member.id else []
+        joined = Joined(0, member.id, group.generation, group.protocol_type, group.protocol, group.leader or "", members)
+        self.out.replies.append((ticket, joined))
+
+    # from generation to generation
+
+    def _enter(self, group: ClassicGroup, state: str) -> None:
+        group.previous_state = group.state
+        group.state = state
+        group.state_since_ms = self.now_ms
+
+    def _rebalance(self, group: ClassicGroup, cause: tuple[str, str, str, str | None]) -> None:
+        """Begin a rebalance, or, when there is one, see whether that was what it waited for."""
+        if group.state == PREPARING:
+            self._see_whether_all_joined(group)
+        else:
+            self._prepare(group, cause)
+
+    def _prepare(self, group: ClassicGroup, cause: tuple[str, str, str, str | None]) -> None:
+        if group.state == COMPLETING:
+            for member in group.members.values():
+                member.assignment = b""
+                self._answer_sync(member, Synced(ErrorCode.REBALANCE_IN_PROGRESS))
+        self.deadlines.clear(group.sync)
+        group.pending_sync.clear()
+        group.cause = cause
+        initial = group.state == EMPTY
+        self._enter(group, PREPARING)
+        if not initial:
+            return self._see_whether_all_joined(group)
+        delay_ms: int = self.settings["group.initial.rebalance.delay.ms"]
+        if delay_ms <= 0:
+            return self._complete_join(group)
+        group.newly_joined = False
+        group.initial_left_ms = max(group.rebalance_timeout_ms() - delay_ms, 0)
+        self.deadlines.set(group.join, self.now_ms + delay_ms)
+        return None
+
+    def _see_whether_all_joined(self, group: ClassicGroup) -> None:
+        if group.state != PREPARING or group.previous_state == EMPTY:
+            return
+        if not group.pending and all(m.join_ticket is not None for m in group.members.values()):
+            self._complete_join(group)
+        else:
+            self.deadlines.set(group.join, self.now_ms + group.rebalance_timeout_ms())
+
+    def join_over(self, group: ClassicGroup) -> None:
+        """The time to join is over, or the initial delay."""
+        if group.state != PREPARING:
+            return
+        delay_ms: int = self.settings["group.initial.rebalance.delay.ms"]
+        if group.previous_state == EMPTY and group.newly_joined and group.initial_left_ms:
+            group.newly_joined = False
+            again_ms = min(delay_ms, group.initial_left_ms)
+            group.initial_left_ms = max(group.initial_left_ms - delay_ms, 0)
+            self.deadlines.set(group.join, self.now_ms + again_ms)
+        else:
+            self._complete_join(group)
+
+    def _complete_join(self, group: ClassicGroup) -> None:
+        self.deadlines.clear(group.join)
+        for member in [m for m in group.members.values() if m.join_ticket is None and m.instance_id is None]:
+            self._remove(group, member)
+        if group.members and not self._elect(group):
+            # Only static members, and none of them is here: wait until one is, or their sessions end.
+            self.deadlines.set(group.join, self.now_ms + group.rebalance_timeout_ms())
+            return
+        group.generation += 1
+        group.pending_sync.clear()
+        group.protocol = group.chosen_protocol() if group.members else None
+        if group.cause is not None:
+            reason, member_id, client_id, said = group.cause
+            line = Generation(group.id, group.generation, len(group.members), self.now_ms, reason, member_id, client_id, said)
+            group.history.append(line)
+            del group.history[:-HISTORY]
+            self.out.effects.append(line)
+            group.cause = None
+        if not group.members:
+            group.leader = None
+            self._enter(group, EMPTY)
+            self.out.records.append(group.to_record())
+            return
+        self._enter(group, COMPLETING)
+        for member in group.members.values():
+            ticket, member.join_ticket = member.join_ticket, None
+            if ticket is not None:
+                self._answer_join(group, member, ticket)
+            member.is_new = False
+            self._heard(member)
+            group.pending_sync.add(member.id)
+        self.deadlines.set(group.sync, self.now_ms + group.rebalance_timeout_ms())
+
+    def _elect(self, group: ClassicGroup) -> bool:
+        """The leader stays if it has come, else the first that has becomes it; False if nobody has."""
+        leader = group.members.get(group.leader or "")
+        if leader is None or leader.join_ticket is None:
+            leader = next((m for m in group.members.values() if m.join_ticket is not None), None)
+        if leader is None:
+            return False
+        group.leader = leader.id
+        return True
+
+    # SyncGroup
+
+    def sync(self, group: ClassicGroup, event: Sync, ticket: int) -> None:
+        """A member wants its assignment; the leader brings all of them."""
+        replies = self.out.replies
+        member = group.find(event.member_id, event.instance_id)
+        if not isinstance(member, Member):
+            replies.append((ticket, Synced(member)))
+        elif event.generation != group.generation:
+            replies.append((ticket, Synced(ErrorCode.ILLEGAL_GENERATION)))
+        elif event.protocol_type not in (None, group.protocol_type) or event.protocol not in (None, group.protocol):
+            replies.append((ticket, Synced(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)))
+        elif group.state == PREPARING:
+            replies.append((ticket, Synced(ErrorCode.REBALANCE_IN_PROGRESS)))
+        elif group.state == COMPLETING:
+            self._answer_sync(member, Synced(ErrorCode.REBALANCE_IN_PROGRESS))
+            member.sync_ticket = ticket
+            self._has_synced(group, member.id)
+            if group.leader == member.id:
+                self._assign(group, dict(event.assignments))
+        else:
+            self._has_synced(group, member.id)
+            replies.append((ticket, Synced(0, group.protocol_type, group.protocol, member.assignment)))
+
+    def _assign(self, group: ClassicGroup, assignments: Mapping[str, bytes]) -> None:
+        """The leader has spoken. Whom it left out has an empty assignment (A36: nobody adds to it)."""
+        for member in group.members.values():
+            member.assignment = assignments.get(member.id, b"")
+        self.out.records.append(group.to_record())
+        self._enter(group, STABLE)
+        for member in group.members.values():
+            if self._answer_sync(member, Synced(0, group.protocol_type, group.protocol, member.assignment)):
+                self._heard(member)
+
+    def _answer_sync(self, member: Member, answer: Synced) -> bool:
+        ticket, member.sync_ticket = member.sync_ticket, None
+        if ticket is not None:
+            self.out.replies.append((ticket, answer))
+        return ticket is not None
+
+    def _has_synced(self, group: ClassicGroup, member_id: str) -> None:
+        group.pending_sync.discard(member_id)
+        if not group.pending_sync:
+            self.deadlines.clear(group.sync)
+
+    def sync_over(self, group: ClassicGroup) -> None:
+        """Whoever had the generation and did not ask for its assignment is gone (A35)."""
+        if group.state not in (COMPLETING, STABLE) or not group.pending_sync:
+            return
+        gone = [group.members[member_id] for member_id in sorted(group.pending_sync)]
+        for member in gone:
+            self._remove(group, member)
+        self._prepare(group, ("a member never asked for its assignment", gone[0].id, gone[0].client_id, None))
+
+    # being there, and not
+
+    def _heard(self, member: Member) -> None:
+        self.deadlines.set(member.session, self.now_ms + member.session_timeout_ms)
+
+    def heartbeat(self, group: ClassicGroup, member_id: str, instance_id: str | None, generation: int, now_ms: int) -> int:
+        """The code to answer; the member's session begins anew. It leads to nothing else."""
+        member = group.find(member_id, instance_id) if instance_id is not None else group.members.get(member_id)
+        if not isinstance(member, Member):
+            return member or ErrorCode.UNKNOWN_MEMBER_ID
+        if generation != group.generation:
+            return ErrorCode.ILLEGAL_GENERATION
+        self.deadlines.set(member.session, now_ms + member.session_timeout_ms)
+        return ErrorCode.REBALANCE_IN_PROGRESS if group.state == PREPARING else 0
+
+    def session_over(self, group: ClassicGroup, member: Member) -> None:
+        """Nothing was heard of a member. Who waits for an answer need not be heard of, but for the first one not for ever."""
+        if group.members.get(member.id) is not member or group.state == DEAD:
+            return
+        if not member.is_new and (member.join_ticket is not None or member.sync_ticket is not None):
+            return
+        self._remove(group, member)
+        self._rebalance(group, ("a member was not heard of in its session timeout", member.id, member.client_id, None))
+
+    def pending_over(self, group: ClassicGroup, member_id: str) -> None:
+        """Somebody was given an id and did not come with it."""
+        if group.pending.pop(member_id, None) is not None:
+            self._see_whether_all_joined(group)
+
+    def leave(self, group: ClassicGroup, event: Leave, ticket: int) -> None:
+        """Members go, or are sent away by their instance ids."""
+        codes: list[int] = []
+        cause: tuple[str, str, str, str | None] | None = None
+        for member_id, instance_id, reason in event.members:
+            if member_id in group.pending:
+                self.deadlines.clear(group.pending.pop(member_id))
+                cause = cause or ("a member left before it had joined", member_id, "", reason)
+                codes.append(0)
+                continue
+            if not member_id and instance_id is not None:
+                member_id = group.static.get(instance_id, "")
+            found = group.find(member_id, instance_id)
+            if isinstance(found, Member):
+                self._remove(group, found)
+                cause = cause or ("a member left", found.id, found.client_id, reason)
+                codes.append(0)
+            else:
+                codes.append(ErrorCode.UNKNOWN_MEMBER_ID if not member_id else found)
+        self.out.replies.append((ticket, codes))
+        if cause is not None and group.state != EMPTY:
+            self._rebalance(group, cause)
+
+    def _drop(self, group: ClassicGroup, member_id: str) -> None:
+        """Somebody for whom there is no room any more."""
+        pending = group.pending.pop(member_id, None)
+        if pending is not None:
+            self.deadlines.clear(pending)
+        member = group.members.get(member_id)
+        if member is not None:
+            self._remove(group, member)
+
+    def _remove(self, group: ClassicGroup, member: Member) -> None:
+        """Take a member out; whatever it waits for is answered with UNKNOWN_MEMBER_ID."""
+        if member.join_ticket is not None:
+            self._refuse(member.join_ticket, "", ErrorCode.UNKNOWN_MEMBER_ID)
+            member.join_ticket = None
+        self._answer_sync(member, Synced(ErrorCode.UNKNOWN_MEMBER_ID))
+        self.deadlines.clear(member.session)
+        del group.members[member.id]
+        if member.instance_id is not None and group.static.get(member.instance_id) == member.id:
+            del group.static[member.instance_id]
+        self._has_synced(group, member.id)
+        if group.leader == member.id:
+            group.leader = next(iter(group.members), None)

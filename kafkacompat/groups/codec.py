@@ -1,0 +1,174 @@
+"""Records of `__consumer_offsets` as they lie in the log: two bytes of version in front of key and value; the key's version is the record type.
+
+Written as Apache Kafka 4.3.1 writes them: group values in version 3, offset values in version 4, or 1 where the client
+asked for a time to keep the offset. Reading takes every version. What belongs to another kind of group is carried
+along as it is (`Foreign`), so that nothing is lost when the log is compacted.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from ..errors import ProtocolError
+from ..wire.types import ZERO_UUID
+from .records import GroupMetadataKey, GroupMetadataValue, LegacyOffsetCommitKey, OffsetCommitKey, OffsetCommitValue
+
+if TYPE_CHECKING:
+    Buffer = bytes | bytearray | memoryview
+
+GROUP = 2
+OFFSET = 1
+LEGACY_OFFSET = 0
+
+GROUP_VALUE_VERSION = 3
+OFFSET_VALUE_VERSION = 4
+EXPIRING_OFFSET_VALUE_VERSION = 1
+
+_OFFSET_HEAD = Struct(">hqi").pack
+_INT64 = Struct(">q").pack
+_INT32 = Struct(">i").pack
+_INT16 = Struct(">H").pack
+_OFFSET_KEY = OFFSET.to_bytes(2, "big")
+_TOPIC_ID_TAG = b"\x01\x00\x10"
+"""One tagged field, number 0, of 16 bytes."""
+
+
+class Offset:
+    """A committed offset. `metadata` is the client's text, `expire_timestamp_ms` -1 unless the client said how long to
+    keep it, `topic_id` 16 zero bytes where it is not known."""
+
+    __slots__ = ("commit_timestamp_ms", "expire_timestamp_ms", "leader_epoch", "metadata", "offset", "topic_id")
+
+    def __init__(
+        self,
+        offset: int,
+        leader_epoch: int,
+        metadata: str,
+        commit_timestamp_ms: int,
+        expire_timestamp_ms: int = -1,
+        topic_id: bytes = ZERO_UUID,
+    ) -> None:
+        self.offset = offset
+        self.leader_epoch = leader_epoch
+        self.metadata = metadata
+        self.commit_timestamp_ms = commit_timestamp_ms
+        self.expire_timestamp_ms = expire_timestamp_ms
+        self.topic_id = topic_id
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Offset) and all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Offset({self.offset}, {self.leader_epoch}, {self.metadata!r}, {self.commit_timestamp_ms}, {self.expire_timestamp_ms})"
+
+
+class OffsetRecord:
+    """An offset was committed for a group, or, `offset` None, is gone."""
+
+    __slots__ = ("group_id", "offset", "partition", "topic")
+
+    def __init__(self, group_id: str, topic: str, partition: int, offset: Offset | None) -> None:
+        self.group_id = group_id
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+
+    def __repr__(self) -> str:
+        return f"OffsetRecord({self.group_id!r}, {self.topic!r}, {self.partition}, {self.offset!r})"
+
+
+class GroupRecord:
+    """What there is to know of a classic group, or, `value` None, that it is gone."""
+
+    __slots__ = ("group_id", "value")
+
+    def __init__(self, group_id: str, value: GroupMetadataValue | None) -> None:
+        self.group_id = group_id
+        self.value = value
+
+    def __repr__(self) -> str:
+        return f"GroupRecord({self.group_id!r}, {self.value!r})"
+
+
+class Foreign:
+    """A record that is none of ours."""
+
+    __slots__ = ("key", "value")
+
+    def __init__(self, key: bytes, value: bytes | None) -> None:
+        self.key = key
+        self.value = value
+
+
+Entry = OffsetRecord | GroupRecord | Foreign
+
+
+def encode(record: Entry) -> tuple[bytes, bytes | None]:
+    """Key and value in the log."""
+    if type(record) is OffsetRecord:
+        group = record.group_id.encode("utf-8", "surrogatepass")
+        topic = record.topic.encode()
+        key = b"".join((_OFFSET_KEY, _INT16(len(group)), group, _INT16(len(topic)), topic, _INT32(record.partition)))
+        offset = record.offset
+        return key, None if offset is None else encode_offset(offset)
+    if type(record) is GroupRecord:
+        key = GROUP.to_bytes(2, "big") + GroupMetadataKey(group=record.group_id).encode(0)
+        value = record.value
+        return key, None if value is None else GROUP_VALUE_VERSION.to_bytes(2, "big") + value.encode(GROUP_VALUE_VERSION)
+    assert isinstance(record, Foreign)
+    return record.key, record.value
+
+
+def encode_offset(offset: Offset) -> bytes:
+    """The value of a committed offset. Written by hand: it is what a commit costs."""
+    if offset.expire_timestamp_ms >= 0:
+        old = OffsetCommitValue(
+            offset=offset.offset,
+            metadata=offset.metadata,
+            commit_timestamp=offset.commit_timestamp_ms,
+            expire_timestamp=offset.expire_timestamp_ms,
+        )
+        return EXPIRING_OFFSET_VALUE_VERSION.to_bytes(2, "big") + old.encode(EXPIRING_OFFSET_VALUE_VERSION)
+    metadata = offset.metadata.encode()
+    length = len(metadata) + 1
+    size = bytes((length,)) if length < 0x80 else bytes((length & 0x7F | 0x80, length >> 7)) if length < 0x4000 else _uvarint(length)
+    tail = _TOPIC_ID_TAG + offset.topic_id if offset.topic_id != ZERO_UUID else b"\0"
+    return b"".join(
+        (_OFFSET_HEAD(OFFSET_VALUE_VERSION, offset.offset, offset.leader_epoch), size, metadata, _INT64(offset.commit_timestamp_ms), tail)
+    )
+
+
+def _uvarint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def decode(key: Buffer, value: Buffer | None) -> Entry:
+    """The record of a key and a value in the log; ProtocolError when one of ours is cut or of a version that is not known."""
+    kind = int.from_bytes(key[:2], "big", signed=True)
+    if kind in (OFFSET, LEGACY_OFFSET):
+        where = (OffsetCommitKey if kind == OFFSET else LegacyOffsetCommitKey).read(key, 0, 2)[0]
+        return OffsetRecord(where.group, where.topic, where.partition, None if value is None else _decode_offset(value))
+    if kind == GROUP:
+        group = GroupMetadataKey.read(key, 0, 2)[0].group
+        return GroupRecord(group, None if value is None else GroupMetadataValue.read(value, _version(value, GroupMetadataValue.VERSIONS[1]), 2)[0])
+    return Foreign(bytes(key), None if value is None else bytes(value))
+
+
+def _decode_offset(value: Buffer) -> Offset:
+    found = OffsetCommitValue.read(value, _version(value, OffsetCommitValue.VERSIONS[1]), 2)[0]
+    return Offset(found.offset, found.leader_epoch, found.metadata, found.commit_timestamp, found.expire_timestamp, found.topic_id)
+
+
+def _version(value: Buffer, newest: int) -> int:
+    version = int.from_bytes(value[:2], "big", signed=True)
+    if not 0 <= version <= newest:
+        raise ProtocolError(f"a group record's value of version {version}")
+    return version

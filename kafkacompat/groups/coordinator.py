@@ -1,0 +1,274 @@
+"""The machine of one partition of `__consumer_offsets`: the groups whose ids lead to it, and their offsets.
+
+    Join, Sync, Leave       classic.py     answered now, or when the generation or the assignment is there
+    Commit, DeleteOffsets   offsets.py     answered now
+    DeleteGroup, TopicGone                 answered now
+
+Heartbeats and reads leave nothing behind that the log would have to know: they are plain calls, not events.
+
+Hard, and so changed by `apply` alone: which groups the log knows (`recorded`), and the offsets. The rest of a group is
+soft: while it is live `apply` leaves it as the move has made it, at start-up it is made from the record. A machine that could
+not append is thrown away, so nothing that a move did too early is ever seen.
+
+Other kinds of group (KIP-848) come in as further classes of `Group` in `groups`, with their own records in place of `Foreign`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ErrorCode
+from ..log.machine import Outcome
+from . import codec, events, offsets
+from .classic import ClassicGroup, ClassicRules
+from .codec import Foreign, GroupRecord, OffsetRecord
+from .deadlines import Deadline, Deadlines
+from .group import DEAD, EMPTY, Group, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .codec import Entry, Offset
+
+MINUTE_MS = 60_000
+
+
+class GroupMachine:
+    """Pure. `settings` are read by Kafka's names as they are needed, so that what is changed at run time counts at once."""
+
+    __slots__ = ("_deadlines", "_live", "_rules", "_sweep", "foreign", "groups", "settings")
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.groups: dict[str, Group] = {}
+        self.foreign: dict[bytes, bytes] = {}
+        self._deadlines = Deadlines()
+        self._rules = ClassicRules(settings, self._deadlines)
+        self._sweep = Deadline(self._expire_offsets)
+        self._live = False
+
+    # -- the machine ---------------------------------------------------------------------------------------------------
+
+    def decide(self, event: object, now_ms: int, ticket: int) -> Outcome:
+        """See the events for what they are answered."""
+        out = self._begin(now_ms)
+        _DECISIONS[type(event)](self, event, ticket)
+        return out
+
+    def expire(self, now_ms: int) -> Outcome:
+        """Everything that is due at `now_ms`."""
+        out = self._begin(now_ms)
+        while True:
+            deadline = self._deadlines.reached(now_ms)
+            if deadline is None:
+                return out
+            deadline.call(*deadline.arguments)
+
+    def deadline_ms(self) -> int | None:
+        """When something is due; at once when groups were read from the log and nobody has looked at them."""
+        if not self._live:
+            return 0 if self.groups else None
+        return self._deadlines.next()
+
+    def _begin(self, now_ms: int) -> Outcome:
+        rules = self._rules
+        rules.now_ms = now_ms
+        out = rules.out = Outcome()
+        if not self._live:
+            self._live = True
+            for group in list(self.groups.values()):
+                if isinstance(group, ClassicGroup):
+                    rules.loaded(group)
+            self._deadlines.set(self._sweep, now_ms + self.settings["offsets.retention.check.interval.ms"])
+        return out
+
+    def apply(self, record: Entry) -> None:
+        """Take over one record."""
+        if isinstance(record, OffsetRecord):
+            group = self.groups.get(record.group_id)
+            if group is None:
+                if record.offset is None:
+                    return
+                group = self._new_group(record.group_id)
+            offsets.apply(group, record)
+        elif isinstance(record, GroupRecord):
+            if record.value is None:
+                gone = self.groups.pop(record.group_id, None)
+                if gone is not None:
+                    gone.state = DEAD
+                return
+            known = self.groups.get(record.group_id)
+            if not isinstance(known, ClassicGroup):
+                known = self._new_group(record.group_id)
+            known.recorded = record.value
+            if not self._live:
+                known.load(record.value, self._rules)
+        elif record.value is None:
+            self.foreign.pop(record.key, None)
+        else:
+            self.foreign[record.key] = record.value
+
+    def encode(self, record: Entry) -> tuple[bytes, bytes | None]:
+        """Key and value in the log."""
+        return codec.encode(record)
+
+    def decode(self, key: bytes | None, value: bytes | None) -> Entry:
+        """The record of a key and a value in the log."""
+        return codec.decode(key or b"", value)
+
+    def records(self) -> Iterator[Entry]:
+        """The fewest records that lead to an equal machine: what the log is when it has been compacted."""
+        for key, value in self.foreign.items():
+            yield Foreign(key, value)
+        for group in self.groups.values():
+            if isinstance(group, ClassicGroup) and group.recorded is not None:
+                yield GroupRecord(group.id, group.recorded)
+            for topic, partitions in group.offsets.items():
+                for partition, offset in partitions.items():
+                    yield OffsetRecord(group.id, topic, partition, offset)
+
+    # -- plain calls ---------------------------------------------------------------------------------------------------
+
+    def heartbeat(self, group_id: str, member_id: str, instance_id: str | None, generation: int, now_ms: int) -> int:
+        """The code to answer. Only the member's session is different afterwards, and ends later."""
+        group = self.groups.get(group_id)
+        if type(group) is not ClassicGroup:
+            return ErrorCode.UNKNOWN_MEMBER_ID
+        if not self._live:
+            self._begin(now_ms)
+        return self._rules.heartbeat(group, member_id, instance_id, generation, now_ms)
+
+    def fetch(self, group_id: str, topic: str, topic_id: bytes, partition: int) -> Offset | None:
+        """A committed offset, None where there is none. See `offsets.fetch`."""
+        return offsets.fetch(self.groups.get(group_id), topic, topic_id, partition)
+
+    # -- decisions -----------------------------------------------------------------------------------------------------
+
+    def _new_group(self, group_id: str) -> ClassicGroup:
+        group = self.groups[group_id] = ClassicGroup(group_id, self._rules)
+        if not self._live:
+            group.state_since_ms = None
+        return group
+
+    def _classic(self, group_id: str) -> ClassicGroup | None:
+        group = self.groups.get(group_id)
+        return group if isinstance(group, ClassicGroup) else None
+
+    def _join(self, event: events.Join, ticket: int) -> None:
+        out = self._rules.out
+        settings = self.settings
+        group = self.groups.get(event.group_id)
+        is_new = group is None
+        code = 0
+        if not event.group_id:
+            code = ErrorCode.INVALID_GROUP_ID
+        elif not settings["group.min.session.timeout.ms"] <= event.session_timeout_ms <= settings["group.max.session.timeout.ms"]:
+            code = ErrorCode.INVALID_SESSION_TIMEOUT
+        elif group is None:
+            if event.member_id:
+                code = ErrorCode.UNKNOWN_MEMBER_ID
+            else:
+                group = self._new_group(event.group_id)
+        elif not isinstance(group, ClassicGroup):
+            code = ErrorCode.INCONSISTENT_GROUP_PROTOCOL
+        if code:
+            out.replies.append((ticket, events.Joined(code, event.member_id)))
+            return
+        assert isinstance(group, ClassicGroup)
+        self._rules.join(group, event, ticket)
+        if is_new and not out.records:
+            out.records.append(group.first_record())
+
+    def _sync(self, event: events.Sync, ticket: int) -> None:
+        group = self._classic(event.group_id)
+        if not event.group_id:
+            self._rules.out.replies.append((ticket, events.Synced(ErrorCode.INVALID_GROUP_ID)))
+        elif group is None:
+            self._rules.out.replies.append((ticket, events.Synced(ErrorCode.UNKNOWN_MEMBER_ID)))
+        else:
+            self._rules.sync(group, event, ticket)
+
+    def _leave(self, event: events.Leave, ticket: int) -> None:
+        group = self._classic(event.group_id)
+        if not event.group_id:
+            self._rules.out.replies.append((ticket, ErrorCode.INVALID_GROUP_ID))
+        elif group is None:
+            self._rules.out.replies.append((ticket, ErrorCode.UNKNOWN_MEMBER_ID))
+        else:
+            self._rules.leave(group, event, ticket)
+
+    def _commit(self, event: events.Commit, ticket: int) -> None:
+        out = self._rules.out
+        group = self.groups.get(event.group_id)
+        if group is None:
+            code = ErrorCode.NONE if event.generation < 0 else ErrorCode.GROUP_ID_NOT_FOUND
+        else:
+            code = group.check_commit(event.member_id, event.instance_id, event.generation)  # type: ignore[assignment]
+        if code:
+            out.replies.append((ticket, code))
+            return
+        if group is None:
+            if not event.offsets:
+                out.replies.append((ticket, []))
+                return
+        else:
+            group.heard_commit(event.member_id, self._rules.now_ms)
+        out.records, codes = offsets.commit(event, self._rules.now_ms, self.settings["offset.metadata.max.bytes"])
+        out.replies.append((ticket, codes))
+
+    def _delete_offsets(self, event: events.DeleteOffsets, ticket: int) -> None:
+        out = self._rules.out
+        group = self.groups.get(event.group_id)
+        code = ErrorCode.GROUP_ID_NOT_FOUND if group is None else group.check_delete_offsets()
+        if code or group is None:
+            out.replies.append((ticket, code))
+            return
+        out.records, codes = offsets.delete(group, event.partitions)
+        out.replies.append((ticket, codes))
+
+    def _delete_group(self, event: events.DeleteGroup, ticket: int) -> None:
+        out = self._rules.out
+        group = self.groups.get(event.group_id)
+        if group is None:
+            code = ErrorCode.GROUP_ID_NOT_FOUND
+        elif group.state != EMPTY:
+            code = ErrorCode.NON_EMPTY_GROUP
+        else:
+            code = ErrorCode.NONE
+            out.records += offsets.tombstones(group)
+            out.records.append(GroupRecord(group.id, None))
+        out.replies.append((ticket, code))
+
+    def _topic_gone(self, event: events.TopicGone, ticket: int) -> None:
+        out = self._rules.out
+        for group in self.groups.values():
+            if event.topic in group.offsets:
+                out.records += offsets.tombstones(group, event.topic)
+        out.replies.append((ticket, None))
+
+    def _expire_offsets(self) -> None:
+        """One sweep of expiration over all groups, or as much of it as is done at once."""
+        out = self._rules.out
+        now_ms = self._rules.now_ms
+        retention_ms = self.settings["offsets.retention.minutes"] * MINUTE_MS
+        again_ms = now_ms + self.settings["offsets.retention.check.interval.ms"]
+        for group in self.groups.values():
+            if len(out.records) >= offsets.EXPIRED_AT_ONCE:
+                again_ms = now_ms + 1
+                break
+            found = offsets.expired(group, now_ms, retention_ms)
+            out.records += found
+            if offsets.is_left(group, len(found)) and not (isinstance(group, ClassicGroup) and group.pending):
+                out.records.append(GroupRecord(group.id, None))
+        self._deadlines.set(self._sweep, again_ms)
+
+
+_DECISIONS: dict[type, Callable[[GroupMachine, Any, int], None]] = {
+    events.Join: GroupMachine._join,
+    events.Sync: GroupMachine._sync,
+    events.Leave: GroupMachine._leave,
+    events.Commit: GroupMachine._commit,
+    events.DeleteOffsets: GroupMachine._delete_offsets,
+    events.DeleteGroup: GroupMachine._delete_group,
+    events.TopicGone: GroupMachine._topic_gone,
+}

@@ -1,0 +1,58 @@
+"""What every kind of group has: an id, committed offsets, and the questions that offsets ask of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from .codec import Offset
+
+EMPTY = "Empty"
+DEAD = "Dead"
+"""The states that all kinds have, in Kafka's words: no members, and no more."""
+
+
+class Settings(Protocol):
+    """What is read of the broker's configuration, by Kafka's names."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
+class Group:
+    """One group. `offsets` are topic -> partition -> Offset. `kind` is Kafka's word for its type.
+
+    A kind of group answers `check_commit`, `check_delete_offsets`, `reads` and `idle_since_ms`.
+    """
+
+    __slots__ = ("id", "offsets", "protocol_type", "state")
+
+    kind = ""
+
+    def __init__(self, group_id: str) -> None:
+        self.id = group_id
+        self.state = EMPTY
+        self.protocol_type: str | None = None
+        self.offsets: dict[str, dict[int, Offset]] = {}
+
+    def check_commit(self, member_id: str, instance_id: str | None, generation: int) -> int:
+        """May this member commit offsets? A code."""
+        raise NotImplementedError
+
+    def heard_commit(self, member_id: str, now_ms: int) -> None:
+        """A member was heard of by its commit."""
+
+    def check_fetch(self, member_id: str | None, member_epoch: int) -> int:
+        """May offsets be read with this member id and epoch? A code."""
+        return 0
+
+    def check_delete_offsets(self) -> int:
+        """May single offsets be deleted? A code."""
+        raise NotImplementedError
+
+    def reads(self, topic: str) -> bool:
+        """Is a live member subscribed to this topic?"""
+        raise NotImplementedError
+
+    def idle_since_ms(self, offset: Offset, topic: str) -> int | None:
+        """From when on the retention of this offset counts; None while it does not."""
+        raise NotImplementedError
