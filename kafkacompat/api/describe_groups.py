@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..coordinators import GroupShard, once_durable
 from ..errors import ErrorCode, KafkaError
-from ..groups.classic import STABLE, ClassicGroup
+from ..groups.classic_group import STABLE, ClassicGroup
 from ..wire.message import Message, Struct, field
 from ..wire.types import Bool, Bytes, Int16, Int32, String
 

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ErrorCode
 from ..log.machine import Outcome
 from . import codec, events, offsets
-from .classic import ClassicGroup, ClassicRules
+from .classic import ClassicRules
+from .classic_group import ClassicGroup
 from .codec import Foreign, GroupRecord, OffsetRecord
 from .deadlines import Deadline, Deadlines
 from .group import DEAD, EMPTY, Group, Settings
