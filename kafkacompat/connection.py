@@ -106,6 +106,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         if self._large is not None:
+            if self._filled == len(self._large):
+                self._large = self._server.larger_buffer(self._large, self._large_size)
             return memoryview(self._large)[self._filled : self._large_size]
         rest = self._rest
         if rest:
@@ -124,9 +126,12 @@ class Connection(asyncio.BufferedProtocol):
             count += len(self._rest)
             self._rest = b""
         data = self._server.scratch[:count]
-        if self._waiting is not None:  # pipelined behind a request that waits: nothing more is read until it is answered
+        if self._waiting is not None or not self.admitted:
+            # Pipelined behind a request that waits: nothing more is read until it is answered. Or there is no slot yet: uvloop
+            # begins to read behind `connection_made`, though reading was paused in it.
             self._rest = bytes(data)
-            self._stop()
+            self._stopped = True
+            self._transport.pause_reading()
             return
         self._parse(bytes(data) if count <= COPIED_BYTES else data)
 
@@ -189,6 +194,7 @@ class Connection(asyncio.BufferedProtocol):
         """Receive the frame whose first bytes stand at `pos` into a buffer of its own."""
         self._large = self._server.take_buffer(size)
         self._large_size = size
+        self._server.taken_bytes += size
         self._filled = len(data) - pos
         if pos > 4:
             self._server.whole(self)
@@ -215,7 +221,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         finally:
             view.release()
-            self._server.give_buffer(large)
+            self._server.give_buffer(large, self._large_size)
         if answer is None:
             return
         if isinstance(answer, Waiting):
@@ -226,7 +232,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _drop_large(self) -> None:
         if self._large is not None:
-            self._server.give_buffer(self._large)
+            self._server.give_buffer(self._large, self._large_size)
             self._large = None
 
     # answers
@@ -265,6 +271,14 @@ class Connection(asyncio.BufferedProtocol):
         if not self._stopped and not self.closed:
             self._stopped = True
             self._transport.pause_reading()
+
+    def hold(self) -> None:
+        """Read nothing until `let_in`."""
+        self._stop()
+
+    def let_in(self) -> None:
+        """There is a slot for this connection."""
+        self._go_on()
 
     def _start(self) -> None:
         if self._stopped and not self.closed:

@@ -31,6 +31,9 @@ KEPT_BYTES = 16 * 1024 * 1024
 LARGE_BYTES = 1024 * 1024
 """The least size of such a buffer."""
 
+FIRST_LARGE_BYTES = 2 * 1024 * 1024
+"""A frame larger than this gets a larger buffer only when this much of it has come: a size alone costs no more."""
+
 ACCEPTED_AT_ONCE = 4096
 DRAIN_SECONDS = 5.0
 
@@ -60,7 +63,7 @@ class Server:
         self.max_frame_bytes: int = config["socket.request.max.bytes"]
         self.starved: dict[Connection, None] = {}
         self._budget_bytes: int = config["queued.max.request.bytes"]
-        self._taken_bytes = 0
+        self.taken_bytes = 0  # what the large frames in work will be when they are whole
         self._spare: list[bytearray] = []
         self._spare_bytes = 0
         self._max_connections: int = config["max.connections"]
@@ -124,7 +127,7 @@ class Server:
             return
         port = connection.port
         if port.connections >= port.max_connections or not self._has_broker_slot(port):
-            connection._stop()
+            connection.hold()
             port.queue[connection] = None
             return
         self._let_in(connection)
@@ -165,7 +168,7 @@ class Server:
                     waiting = next(iter(other.queue))
                     del other.queue[waiting]
                     self._let_in(waiting)
-                    waiting._start()
+                    waiting.let_in()
         if self._empty is not None and not self._connections and not self._empty.done():
             self._empty.set_result(None)
 
@@ -212,10 +215,11 @@ class Server:
     @property
     def over_budget(self) -> bool:
         """Do the large frames in memory exceed `queued.max.request.bytes`?"""
-        return 0 < self._budget_bytes < self._taken_bytes
+        return 0 < self._budget_bytes < self.taken_bytes
 
     def take_buffer(self, size: int) -> bytearray:
-        """A buffer of at least `size` bytes, one that was used before if there is one."""
+        """A buffer to begin a frame of `size` bytes with, one that was used before if there is one."""
+        size = min(size, FIRST_LARGE_BYTES)
         for i, buffer in enumerate(self._spare):
             if len(buffer) >= size:
                 del self._spare[i]
@@ -223,12 +227,17 @@ class Server:
                 break
         else:
             buffer = bytearray(max(size, LARGE_BYTES))
-        self._taken_bytes += len(buffer)
         return buffer
 
-    def give_buffer(self, buffer: bytearray) -> None:
-        """Nobody looks at this buffer any more."""
-        self._taken_bytes -= len(buffer)
+    def larger_buffer(self, buffer: bytearray, size: int) -> bytearray:
+        """A larger buffer in the place of a full one, for a frame of `size` bytes."""
+        larger = bytearray(min(size, 2 * len(buffer)))
+        larger[: len(buffer)] = buffer
+        return larger
+
+    def give_buffer(self, buffer: bytearray, size: int) -> None:
+        """The frame of `size` bytes in this buffer is done with, or will not come any more."""
+        self.taken_bytes -= size
         if self._spare_bytes + len(buffer) <= KEPT_BYTES:
             self._spare.append(buffer)
             self._spare_bytes += len(buffer)
