@@ -93,7 +93,13 @@ class Broker:
         return made
 
     def call(self, function: Any, *arguments: Any) -> Any:
-        """Run `function(*arguments)` on the broker's thread and return its result: the way to look at `state`."""
+        """Run `function(*arguments)` on the broker's thread and return its result: the way to look at `state`.
+
+        With `async with` that thread is the caller's own.
+        """
+        if self._thread is None:
+            assert self._server is not None, "the broker is not running"
+            return function(*arguments)
         assert self._loop is not None
         return asyncio.run_coroutine_threadsafe(_called(function, arguments), self._loop).result(STOP_SECONDS)
 
@@ -130,6 +136,7 @@ class Broker:
     async def _close(self) -> None:
         assert self._server is not None
         await self._server.close()
+        self._server = None
         self.state.close()
 
 
