@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -30,6 +31,17 @@ def request_of(module_name: str) -> type[Message]:
 
 def test_the_index_is_what_the_modules_declare() -> None:
     assert list(INDEX) == read_declarations(), "run: python -m kafkacompat.api._registry"
+
+
+def test_versions_are_those_of_apache_kafka() -> None:
+    listed = json.loads((Path(__file__).parent / "golden" / "api_versions.json").read_text())["apis"]
+    ours = {str(r.KEY): [r.__name__.removesuffix("Request"), *r.STABLE] for r in map(request_of, MODULES)}
+    assert ours.pop("71")[1:] == ours.pop("72")[1:] == [0, 0], "listed by Kafka only with a receiver of telemetry"
+    assert listed["0"] == ["Produce", 0, 13]
+    listed["0"] = ["Produce", 3, 13]  # refused below 3, see ApiVersions
+    assert ours == listed
+    for api in SERVED.values():
+        assert [api.name, api.low, api.high] == listed[str(api.key)]
 
 
 def test_no_key_is_there_twice() -> None:
