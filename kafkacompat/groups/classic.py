@@ -232,7 +232,8 @@ class ClassicRules:
         if group.state == COMPLETING:
             for member in group.members.values():
                 member.assignment = b""
-                self._answer_sync(member, Synced(ErrorCode.REBALANCE_IN_PROGRESS))
+                if self._answer_sync(member, Synced(ErrorCode.REBALANCE_IN_PROGRESS)):
+                    self._heard(member)
         self.deadlines.clear(group.sync)
         group.pending_sync.clear()
         group.cause = cause
@@ -426,6 +427,7 @@ class ClassicRules:
         member = group.members.get(member_id)
         if member is not None:
             self._remove(group, member)
+        self._see_whether_all_joined(group)
 
     def _remove(self, group: ClassicGroup, member: Member) -> None:
         """Take a member out; whatever it waits for is answered with UNKNOWN_MEMBER_ID."""
