@@ -473,3 +473,22 @@ def test_a_frame_may_be_overwritten_when_it_was_answered(asking: Asking) -> None
     from kafkacompat.records.record import decode_batch
 
     assert [r.value for b in asking.stored() for r in decode_batch(b)] == [b"v"] * 3
+
+
+@pytest.mark.parametrize("api", SERVED.values(), ids=lambda api: api.name)
+def test_no_handler_fails_on_any_request_or_changes_it(api: Api, asking: Asking, caplog: pytest.LogCaptureFixture) -> None:
+    for version in range(api.low, api.high + 1):
+        for n, style in enumerate(["random"] * 4 + ["empty", "null", "low", "high"]):
+            values = Values(f"{api.name}-{version}-{n}", style, "t")
+            frame = encoded(values.struct(api.request, version), version)
+            for _ in range(2):
+                try:
+                    result = asking.dispatch(asking.context(), frame)
+                except CloseConnection:
+                    continue
+                if isinstance(result, Waiting):
+                    result.cancel()
+    for route in asking.dispatch._routes.values():
+        for body, request in (route.requests or {}).items():
+            assert request == api.request.read(body, route.version)[0]
+    assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == []
