@@ -47,7 +47,7 @@ class Mutator:
         data = self.body()
         size = len(data)
         if self.random.random() < 0.01:
-            size = self.random.choice((0, 3, size - 1, size + 1, size + 70_000, -1, 2**31 - 1, -(2**31), 104_857_601))
+            size = self.random.choice((0, 3, size - 1, size + 1, size + 70_000, -1, 2**31 - 1, -(2**31), 104_857_600, 104_857_601))
         return size.to_bytes(4, "big", signed=True) + data
 
     def body(self) -> bytes:

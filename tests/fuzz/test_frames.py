@@ -10,11 +10,11 @@ from tests.fuzz.frames import Round
 from tests.fuzz.mutator import Mutator
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", range(1, 6))
 def test_mutated_frames_close_the_connection_or_are_answered(seed: int) -> None:
     one = Round(seed)
-    asyncio.run(one.run(2_000))
-    assert one.closed > 50
+    asyncio.run(one.run(4_000))
+    assert one.closed > 500
     assert one.answered_bytes > 1000
 
 
