@@ -54,10 +54,16 @@ class GroupShard(Shard):
         super().__init__(*arguments, **keywords)
 
     def _carry(self, outcome: Outcome, now_ms: int, own: int) -> tuple[bool, Any]:
-        found = super()._carry(outcome, now_ms, own)
+        try:
+            found = super()._carry(outcome, now_ms, own)
+        except KafkaError as error:
+            raise _as_group_error(error) from error
         if outcome.records and self.log.size_bytes > self._compact_above:
             self.compact()
         return found
+
+    def _fail(self, error: KafkaError) -> None:
+        super()._fail(_as_group_error(error))
 
     def compact(self) -> None:
         """Rewrite the log as what the machine holds. Nothing happens while part of it is not durable."""
@@ -66,6 +72,15 @@ class GroupShard(Shard):
         machine, now_ms = self.machine, self._now_ms()
         self.log.rewrite((machine.encode(record) for record in machine.records()), now_ms, base_sequence=self.base_sequence)
         self._compact_above = max(COMPACT_ABOVE_BYTES, GROWTH * self.log.size_bytes)
+
+
+def _as_group_error(error: KafkaError) -> KafkaError:
+    """What a member is told when the log could not be written: look for the coordinator again, or give up."""
+    if error.code in (ErrorCode.MESSAGE_TOO_LARGE, ErrorCode.RECORD_LIST_TOO_LARGE):
+        return KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, error.message)
+    if error.code in (ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode.NOT_LEADER_OR_FOLLOWER):
+        return KafkaError(ErrorCode.NOT_COORDINATOR, error.message)
+    return KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE, error.message)
 
 
 class GroupCoordinators:

@@ -85,7 +85,8 @@ def test_A35_a_member_that_never_syncs_is_dropped_at_the_rebalance_timeout() -> 
     running.wait(1)
     assert running.heartbeat(leader, 2) == 27
     assert running.heartbeat(follower, 2) == 25
-    assert running.group().cause is not None and running.group().cause[1] == follower
+    cause = running.group().cause
+    assert cause is not None and cause[1] == follower
 
 
 def test_A35_the_time_to_sync_is_the_longest_of_the_present_members() -> None:

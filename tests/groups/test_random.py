@@ -144,9 +144,8 @@ class Random(RuleBasedStateMachine):
             for partition, offset in partitions.items()
         }
         assert found == self.offsets, "a commit was lost, or came from nowhere"
-        for group in list(self.generations):
-            if group not in machine.groups:
-                del self.generations[group]  # without members and offsets it goes
+        for name in self.generations.keys() - machine.groups.keys():
+            del self.generations[name]  # without members and offsets it goes
         for group in machine.groups.values():
             assert isinstance(group, ClassicGroup)
             assert group.generation >= self.generations.get(group.id, 0), "a generation went back"
