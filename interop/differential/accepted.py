@@ -42,6 +42,13 @@ _TWICE = "B84: INVALID_REQUEST for both (ours); Kafka drops the first in silence
 _ZERO_ID = "A74: the zero id without a name is INVALID_REQUEST for that entry; Kafka fails the request with UNKNOWN_SERVER_ERROR"
 
 ACCEPTED: tuple[Accepted, ...] = (
+    Accepted(
+        "A31: the largest time is that of a record that is still there; Kafka goes on to name the deleted one",
+        "A31-*",
+        "topics/*/timestamp",
+        step="time -3, *",
+    ),
+    Accepted("A31: the offset as well", "A31-*", "topics/*/offset", step="time -3, *"),
     Accepted("A70: only what is served here is listed", "*", "api_keys/*", ours=MISSING),
     Accepted(
         "B16: more than 64 tags in one section close the connection (ours; CVE-2026-111115)", "B16-*", "", ours="closed", step="*2000 empty tags"

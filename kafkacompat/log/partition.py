@@ -445,7 +445,7 @@ class PartitionLog:
             return -1, -1, -1
         start = self.log_start_offset
         if timestamp == MAX_TIMESTAMP:
-            timestamp = self._store.max_timestamp(start)
+            timestamp = self._largest_timestamp(start)
             if timestamp < 0:  # no record has a time: Kafka says the first one, and that none is there of an empty log
                 return (start, -1, leader_epochs.epoch_of(self.epochs, start)) if start < end_offset else (-1, -1, -1)
         from ..records.record import decode_batch
@@ -462,6 +462,18 @@ class PartitionLog:
                     return record.offset, record.timestamp, header[2]
             start = header[0] + header[6] + 1
         return -1, -1, -1
+
+    def _largest_timestamp(self, start: int) -> int:
+        """Of the records from `start` on; -1 when none has a time. The batch that holds `start` may have its largest one below."""
+        latest = self._store.max_timestamp(start)
+        batch = self._store.find_by_timestamp(latest, start) if latest >= 0 else None
+        if batch is not None and unpack_header(batch, 0)[0] < start:
+            from ..records.record import decode_batch
+
+            header = unpack_header(batch, 0)
+            within = max((r.timestamp for r in decode_batch(batch) if r.offset >= start), default=-1)
+            latest = max(within, self._store.max_timestamp(header[0] + header[6] + 1))
+        return latest
 
     def end_of_epoch(self, leader_epoch: int) -> tuple[int, int]:
         """What OffsetForLeaderEpoch answers: (epoch, its end offset), (-1, -1) when it is not known."""

@@ -12,7 +12,7 @@ from kafkacompat.api.list_offsets import ListOffsetsPartition, ListOffsetsTopic
 from kafkacompat.api.offset_for_leader_epoch import OffsetForLeaderPartition, OffsetForLeaderTopic
 from kafkacompat.api.produce import PartitionProduceData, TopicProduceData
 from tests.api.serving import Serving
-from tests.records.broken import batch
+from tests.records.broken import batch, record
 
 
 @pytest.fixture
@@ -101,3 +101,17 @@ def test_A74_ids_before_their_time_are_answered_without_brokers(serving: Serving
 
     answer = serving.ask("metadata", version, topics=[MetadataRequestTopic(topic_id=b"i" * 16, name=None)])
     assert (answer.brokers, answer.cluster_id, answer.controller_id, answer.topics[0].error_code) == ([], None, -1, 42)
+
+
+def test_A31_the_largest_time_of_a_log_that_begins_inside_a_batch(serving: Serving) -> None:
+    from kafkacompat.api.delete_records import DeleteRecordsPartition, DeleteRecordsTopic
+
+    records = [record(0, ts=0), record(1, ts=500), record(2, ts=100)]
+    serving.ask("produce", 9, acks=1, timeout_ms=1, topic_data=[produced(batch(*records, ts=1000, max_ts=1500))])
+    serving.ask("produce", 9, acks=1, timeout_ms=1, topic_data=[produced(batch(ts=1200))])
+    for before, offset, timestamp in ((1, 1, 1500), (2, 3, 1200), (3, 3, 1200)):
+        topics = [DeleteRecordsTopic(name="t", partitions=[DeleteRecordsPartition(partition_index=0, offset=before)])]
+        assert serving.ask("delete_records", 2, topics=topics, timeout_ms=1).topics[0].partitions[0].error_code == 0
+        asked = [ListOffsetsPartition(partition_index=0, timestamp=-3)]
+        found = serving.ask("list_offsets", 7, replica_id=-1, topics=[ListOffsetsTopic(name="t", partitions=asked)]).topics[0].partitions[0]
+        assert (found.offset, found.timestamp) == (offset, timestamp)
