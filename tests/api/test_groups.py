@@ -71,7 +71,7 @@ def test_join_sync_heartbeat_leave_at_every_version(version: int) -> None:
         assert (first.error_code, first.generation_id, first.protocol_name) == (0, 1, "range")
         me = first.member_id
         given = [SyncGroupRequestAssignment(member_id=me, assignment=b"a")]
-        more = {"protocol_type": "consumer", "protocol_name": "range"} if version >= 5 else {}
+        more: dict[str, Any] = {"protocol_type": "consumer", "protocol_name": "range"} if version >= 5 else {}
         synced = serving.ask("sync_group", min(version, 5), group_id="g", generation_id=1, member_id=me, assignments=given, **more)
         assert synced.assignment == b"a"
         assert serving.ask("heartbeat", min(version, 4), group_id="g", generation_id=1, member_id=me).error_code == 0
@@ -98,7 +98,7 @@ def test_B100_empty_group_ids() -> None:
 def test_B103_sync_without_protocol_type_or_name(missing: str) -> None:
     with Groups() as serving:
         me = serving.join(9, serving.join().member_id).member_id
-        fields = {k: v for k, v in {"protocol_type": "consumer", "protocol_name": "range"}.items() if missing not in (k, "both")}
+        fields: dict[str, Any] = {k: v for k, v in {"protocol_type": "consumer", "protocol_name": "range"}.items() if missing not in (k, "both")}
         asked = {"group_id": "g", "generation_id": 1, "member_id": me, "assignments": []}
         assert serving.ask("sync_group", 5, **asked, **fields).error_code == 23
         assert serving.ask("sync_group", 4, **asked).error_code == 0
