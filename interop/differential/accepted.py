@@ -33,11 +33,14 @@ class Accepted(NamedTuple):
 PRODUCED = "responses/*/partition_responses/*/"
 STORED = "responses/*/partitions/*/"
 UNKNOWN_SERVER_ERROR, CORRUPT, INVALID_RECORD, UNSUPPORTED_CODEC, INVALID_REQUEST = -1, 2, 87, 76, 42
+NOT_LEADER_OR_FOLLOWER, MESSAGE_TOO_LARGE, TOPIC_AUTHORIZATION_FAILED = 6, 10, 29
 
 _ONE_PARTITION = "B57: a length near 2^31 is CORRUPT_MESSAGE for that partition (ours); Kafka fails the request with UNKNOWN_SERVER_ERROR"
 _CODEC = "B64: an unknown codec is UNSUPPORTED_COMPRESSION_TYPE (ours), which clients do not retry"
 _WHEREVER = "B71: a malformed record is INVALID_RECORD wherever it is decoded (ours); Kafka's reader passes over it"
 _NOT_RETRIED = "INVALID_RECORD (ours), which clients do not retry, not UNKNOWN_SERVER_ERROR"
+_BOMB = "B74: more than 128 MiB, decompressed, are MESSAGE_TOO_LARGE (ours)"
+_REPLICA = "B90: replica ids are refused as by a broker with authorization: nobody replicates by Fetch here"
 _TWICE = "B84: INVALID_REQUEST for both (ours); Kafka drops the first in silence, and answers for both once"
 _ZERO_ID = "A74: the zero id without a name is INVALID_REQUEST for that entry; Kafka fails the request with UNKNOWN_SERVER_ERROR"
 
@@ -71,6 +74,10 @@ ACCEPTED: tuple[Accepted, ...] = (
     Accepted(f"B71: {_NOT_RETRIED}", "B71-*", PRODUCED + "error_code", UNKNOWN_SERVER_ERROR, INVALID_RECORD, "codec 1: offset delta 7"),
     Accepted(f"B72: {_NOT_RETRIED}", "B72-*", PRODUCED + "error_code", UNKNOWN_SERVER_ERROR, INVALID_RECORD, "codec 0: *"),
     Accepted(f"B73: {_NOT_RETRIED}", "B73-*", PRODUCED + "error_code", UNKNOWN_SERVER_ERROR, INVALID_RECORD),
+    Accepted(_BOMB, "B74-*", PRODUCED + "error_code", 0, MESSAGE_TOO_LARGE),
+    Accepted(_BOMB, "B74-*", PRODUCED + "*_offset", 0, -1),
+    Accepted(_REPLICA, "B90-*", STORED + "error_code", NOT_LEADER_OR_FOLLOWER, TOPIC_AUTHORIZATION_FAILED),
+    Accepted(_REPLICA, "B90-*", STORED + "current_leader/*"),
     Accepted(_TWICE, "B84-*", PRODUCED + "error_code", 0, INVALID_REQUEST),
     Accepted(_TWICE, "B84-*", PRODUCED + "*_offset", 0, -1),
     Accepted(_TWICE, "B84-*", "responses/*#2", MISSING),

@@ -19,6 +19,8 @@ UNORDERED = (
     "config_resources",
     "supported_features",
     "finalized_features",
+    "members",
+    "groups",
 )
 """Arrays that Kafka fills from hash maps."""
 

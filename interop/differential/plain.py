@@ -33,6 +33,8 @@ KEYS = (
     "resource_name",
     "key",
     "batch_index",
+    "group_id",
+    "member_id",
 )
 """The fields that tell the objects of an array apart; the first that is set counts."""
 
@@ -71,6 +73,8 @@ class Plain:
             "cluster_id": lambda v: v and "<cluster>",
             "producer_id": lambda v: v if v < 0 else self._of("producer", v),
             "session_id": lambda v: v and self._of("session", v),
+            "member_id": lambda v: v and self._of("member", v),
+            "leader": lambda v: v and self._of("member", v),
             "error_message": _text,
             "batch_index_error_message": _text,
             "documentation": _text,

@@ -243,6 +243,16 @@ def broken_compression(talk: Talk, version: int) -> None:
         talk.stored(topic, f"{step}, stored", partition=n)
 
 
+@scenario("B74", (9,))
+def bomb(talk: Talk, version: int) -> None:
+    """200 MiB in 20 kB."""
+    topic = talk.make_topic()
+    body = b"\0" + varint(0) + varint(0) + varint(-1) + varint(200 << 20) + bytes(200 << 20) + b"\0"
+    packed = bytes(cramjam.zstd.compress(varint(len(body)) + body))
+    talk.produce(version, topic, batch(raw=packed, codec=ZSTD, count=1, last=0))
+    # nor is it read back: it would be a large answer
+
+
 @scenario("A15", (7, 13))
 def recompression(talk: Talk, version: int) -> None:
     records = b"".join(record(n, value=b"v" * 20, ts=n * 3, headers=varint(1) + field(b"h") + field(b"x")) for n in range(5))

@@ -108,6 +108,11 @@ def read_committed(talk: Talk, version: int) -> None:
     talk.fetch(version, topic, step="isolation level 7", isolation_level=7)
 
 
+@scenario("B90", (4, 12, 17))
+def replica_id(talk: Talk, version: int) -> None:
+    talk.fetch(version, talk.make_topic(), replica_id=5)
+
+
 def _waited(talk: Talk, step: str, at_least_ms: int, version: int, topic: str, offset: int = 0, **more: Any) -> None:
     began = time.monotonic()
     talk.fetch(version, topic, offset, step, **more)

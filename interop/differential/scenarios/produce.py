@@ -91,6 +91,14 @@ def transactional_without_an_id(talk: Talk, version: int) -> None:
     talk.stored(topic, partition=1)
 
 
+@scenario("B82", (3, 9, 12))
+def transactional_of_nobody(talk: Talk, version: int) -> None:
+    topic = talk.make_topic()
+    transactional = batch(pid=999_999, producer_epoch=0, sequence=0, attributes=0x10)
+    talk.produce(version, topic, transactional, "an id that no coordinator knows", transactional_id=talk.name("nobody"))
+    talk.produce(version, topic, GOOD, "a plain batch with a transactional id", transactional_id=talk.name("nobody"))
+
+
 @scenario("B52", (3, 9))
 def internal_topics(talk: Talk, version: int) -> None:
     talk.produce(version, "__consumer_offsets", GOOD, "__consumer_offsets")
