@@ -120,7 +120,7 @@ def handle(ctx: RequestContext, request: ProduceRequest) -> object:
         return failure(request, refusal.code, refusal.message or None)
     twice = _named_twice(request)
     responses = []
-    waits: list[tuple[PartitionLog, int]] = []
+    waits: list[tuple[PartitionProduceResponse, PartitionLog, int]] = []
     leaders: set[int] = set()
     failed = False
     for topic in topics:
@@ -130,9 +130,10 @@ def handle(ctx: RequestContext, request: ProduceRequest) -> object:
                 if (topic.name, topic.topic_id, data.index) in twice:
                     raise KafkaError(ErrorCode.INVALID_REQUEST, "the partition is named twice in the request")
                 log, base_offset, append_time_ms = _append(ctx, topic, data)
+                part = _done(data.index, base_offset, append_time_ms, log.log_start_offset)
+                parts.append(part)
                 if acks == ALL and log.high_watermark < log.end_offset:
-                    waits.append((log, log.end_offset))
-                parts.append(_done(data.index, base_offset, append_time_ms, log.log_start_offset))
+                    waits.append((part, log, log.end_offset))
             except KafkaError as error:
                 failed = True
                 parts.append(_failed(ctx, topic, data, error, leaders))
@@ -143,7 +144,7 @@ def handle(ctx: RequestContext, request: ProduceRequest) -> object:
             raise CloseConnection("a batch sent without acknowledgement was refused")
         return None
     response = _with_endpoints(ctx, ProduceResponse(responses=responses), leaders)
-    return _when_durable(response, waits) if waits else response
+    return _when_all_durable(response, waits) if waits else response
 
 
 def records_of(request: ProduceRequest) -> PartitionProduceData | None:
@@ -181,7 +182,7 @@ def _one(ctx: RequestContext, topic: TopicProduceData, acks: int) -> object:
         )
     answer = template(base_offset, append_time_ms, log.log_start_offset)
     if acks == ALL and log.high_watermark < log.end_offset:
-        return _when_durable(answer, [(log, log.end_offset)])
+        return _when_durable(answer, log, log.end_offset)
     return answer
 
 
@@ -215,7 +216,9 @@ def failure(request: ProduceRequest, code: ErrorCode, message: str | None) -> Pr
             TopicProduceResponse(
                 name=t.name,
                 topic_id=t.topic_id,
-                partition_responses=[PartitionProduceResponse(index=p.index, error_code=code, base_offset=-1, error_message=message) for p in t.partition_data],
+                partition_responses=[
+                    PartitionProduceResponse(index=p.index, error_code=code, base_offset=-1, error_message=message) for p in t.partition_data
+                ],
             )
             for t in request.topic_data
         ]
@@ -251,7 +254,9 @@ def _done(index: int, base_offset: int, append_time_ms: int, log_start_offset: i
     )
 
 
-def _failed(ctx: RequestContext, topic: TopicProduceData, data: PartitionProduceData, error: KafkaError, leaders: set[int]) -> PartitionProduceResponse:
+def _failed(
+    ctx: RequestContext, topic: TopicProduceData, data: PartitionProduceData, error: KafkaError, leaders: set[int]
+) -> PartitionProduceResponse:
     """The answer for a refused batch; the node to go to instead, if there is one, is added to `leaders`."""
     part = PartitionProduceResponse(index=data.index, error_code=error.code, base_offset=-1)
     if isinstance(error, FrameError):
@@ -286,7 +291,17 @@ def _named_twice(request: ProduceRequest) -> set[tuple[str, bytes, int]]:
     return twice
 
 
-async def _when_durable(response: ProduceResponse | bytes, waits: list[tuple[PartitionLog, int]]) -> ProduceResponse | bytes:
-    for log, end_offset in waits:
-        await log.durable(end_offset)
+async def _when_durable(answer: bytes, log: PartitionLog, end_offset: int) -> bytes:
+    await log.durable(end_offset)
+    return answer
+
+
+async def _when_all_durable(response: ProduceResponse, waits: list[tuple[PartitionProduceResponse, PartitionLog, int]]) -> ProduceResponse:
+    """Wait for each partition; what cannot become durable is that partition's own error."""
+    for part, log, end_offset in waits:
+        try:
+            await log.durable(end_offset)
+        except KafkaError as error:
+            part.error_code = error.code
+            part.base_offset = part.log_append_time_ms = part.log_start_offset = -1
     return response

@@ -206,17 +206,19 @@ def test_diverging_epochs(asking: Asking) -> None:
     assert asking.fetch(1, last_epoch=3).error_code == 1
 
 
+@pytest.mark.parametrize("replica_id", [0, 1])
 @pytest.mark.parametrize("version", (4, 12, 13, 14))
-def test_B90_a_replica_id_is_refused(asking: Asking, version: int) -> None:
-    answer = asking.fetch_all(0, 0, version=version, topic=topic_at(asking, version), replica_id=1)
+def test_B90_a_replica_id_is_refused(asking: Asking, version: int, replica_id: int) -> None:
+    answer = asking.fetch_all(0, 0, version=version, topic=topic_at(asking, version), replica_id=replica_id)
     assert [p.error_code for p in answer.responses[0].partitions] == [29, 29]
 
 
+@pytest.mark.parametrize("replica_id", [0, 1])
 @pytest.mark.parametrize("version", (15, 17))
-def test_B90_a_replica_state_is_refused(asking: Asking, version: int) -> None:
+def test_B90_a_replica_state_is_refused(asking: Asking, version: int, replica_id: int) -> None:
     from kafkacompat.api.fetch import ReplicaState
 
-    answer = asking.fetch_all(0, version=version, topic=topic_at(asking, version), replica_state=ReplicaState(replica_id=1, replica_epoch=1))
+    answer = asking.fetch_all(0, version=version, topic=topic_at(asking, version), replica_state=ReplicaState(replica_id=replica_id, replica_epoch=1))
     assert [p.error_code for p in answer.responses[0].partitions] == [29]
 
 

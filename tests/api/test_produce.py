@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import crc32c
 import pytest
 
-from kafkacompat.errors import CloseConnection
-from tests.api.records_asking import FULL, NO_ID, Asking, codes, fails
+from kafkacompat.api.produce import PartitionProduceData, ProduceRequest, TopicProduceData
+from kafkacompat.errors import CloseConnection, ErrorCode, KafkaError
+from tests.api.records_asking import FULL, NO_ID, Asking, codes, data, fails
 from tests.records.broken import legacy, record
 
 OLD_MID_NEW = (3, 9, 12)
@@ -55,6 +57,14 @@ def test_several_partitions_in_one_request(asking: Asking, version: int, acks: i
     found = {(t.name, p.index): (p.error_code, p.base_offset) for t in answer.responses for p in t.partition_responses}
     assert found == {("t", 0): (0, 0), ("t", 1): (0, 0), ("u", 0): (2, -1)}
     assert [asking.log("t", 0).end_offset, asking.log("t", 1).end_offset, asking.log("u").end_offset] == [1, 2, 0]
+
+
+@pytest.mark.parametrize("version", OLD_MID_NEW)
+def test_one_partition_each_of_two_topics(asking: Asking, version: int) -> None:
+    asking.topic("u")
+    answer = asking.produce_all(version, [("t", 1, asking.batch()), ("u", 0, asking.batch())])
+    assert sorted((t.name, p.index, p.error_code) for t in answer.responses for p in t.partition_responses) == [("t", 1, 0), ("u", 0, 0)]
+    assert (asking.log("t", 1).end_offset, asking.log("u").end_offset) == (1, 1)
 
 
 def test_a_request_without_topics_is_answered_without_topics(asking: Asking) -> None:
@@ -172,9 +182,9 @@ def test_B56_a_length_below_a_header_concerns_its_partition_alone(asking: Asking
 
 
 def test_B57_a_length_of_2_31_is_corrupt(asking: Asking) -> None:
-    # Kafka: -1, for every partition of the request; ours 2
+    # Kafka: -1, for every partition of the request; ours 2, for that one
     answer = asking.produce_all(9, [("t", 0, asking.batch(length=2**31 - 1)), ("t", 1, asking.batch())])
-    assert {p.index: p.error_code for p in answer.responses[0].partition_responses}[0] == 2
+    assert {p.index: p.error_code for p in answer.responses[0].partition_responses} == {0: 2, 1: 0}
     assert asking.produce(asking.batch(length=2**31 - 1)).error_code == 2
 
 
@@ -463,3 +473,105 @@ def test_memory_limit_refuses_produce_while_reads_go_on(capfd: pytest.CaptureFix
         asking.delete()
         asking.topic()
         assert asking.produce(big).error_code == 0
+
+
+class SlowStore:
+    """A store that has what it was given on disk only when a test says so."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.flushed: list[int] = []
+
+    def append(self, *arguments: Any) -> int:
+        durable: int = arguments[1]
+        self._store.append(*arguments)
+        return min(durable, self.durable)
+
+    durable = 0
+
+    def flush(self, offset: int) -> None:
+        self.flushed.append(offset)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def slow(asking: Asking, index: int = 0) -> SlowStore:
+    log = asking.log("t", index)
+    store = SlowStore(log._store)
+    log._store = store
+    return store
+
+
+def request(asking: Asking, acks: int, *indices: int) -> ProduceRequest:
+    data = [PartitionProduceData(index=i, records=memoryview(asking.batch())) for i in indices]
+    return ProduceRequest(acks=acks, timeout_ms=1000, topic_data=[TopicProduceData(name="t", partition_data=data)])
+
+
+@pytest.mark.parametrize("indices", [(0,), (0, 1), (1, 0)])
+def test_acks_all_waits_until_it_is_durable(asking: Asking, indices: tuple[int, ...]) -> None:
+    store = slow(asking)
+    pending = asking.send(request(asking, -1, *indices), 9)
+    asking.turn()
+    assert not pending.answered()
+    assert store.flushed == [1]
+    assert data(asking.fetch(0)) == b"", "nobody reads what a crash can take back"
+    asking.log()._on_durable(1)
+    asking.turn()
+    assert codes(pending.answer) == [0] * len(indices)
+    assert data(asking.fetch(0)) == asking.stored()[0]
+
+
+@pytest.mark.parametrize("indices", [(0,), (0, 1)])
+def test_acks_1_and_0_do_not_wait(asking: Asking, indices: tuple[int, ...]) -> None:
+    slow(asking)
+    assert codes(asking.send(request(asking, 1, *indices), 9).answer) == [0] * len(indices)
+    assert asking.send(request(asking, 0, *indices), 9).answered()
+
+
+def test_two_that_wait_are_answered_each_in_its_turn(asking: Asking) -> None:
+    slow(asking)
+    first, second = (asking.send(request(asking, -1, 0), 9, context=asking.context()) for _ in range(2))
+    asking.log()._on_durable(1)
+    asking.turn()
+    assert (first.answered(), second.answered()) == (True, False)
+    asking.log()._on_durable(2)
+    asking.turn()
+    assert [p.answer.responses[0].partition_responses[0].base_offset for p in (first, second)] == [0, 1]
+
+
+def test_storage_that_fails_while_a_producer_waits(asking: Asking) -> None:
+    slow(asking)
+    pending = asking.send(request(asking, -1, 0), 9)
+    asking.log()._on_failed(KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, "the disk is gone"))
+    asking.turn()
+    assert codes(pending.answer) == [56]
+    both = asking.produce_all(9, [("t", 0, asking.batch()), ("t", 1, asking.batch())])
+    assert {p.index: p.error_code for p in both.responses[0].partition_responses} == {0: 56, 1: 0}
+
+
+def test_storage_that_fails_under_one_partition_is_not_an_error_of_the_other(asking: Asking) -> None:
+    slow(asking)
+    pending = asking.send(request(asking, -1, 0, 1), 9)
+    asking.log()._on_failed(KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, "the disk is gone"))
+    asking.turn()
+    assert {p.index: (p.error_code, p.base_offset) for p in pending.answer.responses[0].partition_responses} == {0: (56, -1), 1: (0, 0)}
+
+
+def test_a_topic_deleted_while_a_producer_waits(asking: Asking) -> None:
+    slow(asking)
+    pending = asking.send(request(asking, -1, 0), 9)
+    asking.delete()
+    asking.turn()
+    assert codes(pending.answer) == [3]
+
+
+def test_a_fetch_waits_for_what_is_durable(asking: Asking) -> None:
+    slow(asking)
+    waiting = asking.send(asking.fetch_request(0, max_wait_ms=1000), 12, context=asking.context())
+    asking.send(request(asking, 1, 0), 9)
+    asking.turn()
+    assert not waiting.answered()
+    asking.log()._on_durable(1)
+    asking.turn()
+    assert data(waiting.answer.responses[0].partitions[0]) != b""
