@@ -1,6 +1,6 @@
 """DeleteGroups (key 42), versions 0 to 2: groups without members go, with their offsets.
 
-Per group NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND, or NOT_COORDINATOR.
+Per group NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND, or NOT_COORDINATOR. A group that is named twice is answered once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class DeleteGroupsResponse(Message, key=42, versions="0-2", flexible="2+"):
 async def handle(ctx: RequestContext, request: DeleteGroupsRequest) -> DeleteGroupsResponse:
     """Answer when they are gone for good."""
     results = []
-    for group_id in request.groups_names:
+    for group_id in dict.fromkeys(request.groups_names):
         try:
             code = await ctx.broker.groups.find(ctx.node.id, group_id).submit(DeleteGroup(group_id))
         except KafkaError as error:

@@ -1,7 +1,7 @@
 """DescribeGroups (key 15), versions 0 to 6: classic groups with their members.
 
-Only a Stable group has a protocol and its members' metadata and assignments. A group that is not there is Dead, from version 6 on with
-GROUP_ID_NOT_FOUND and a message.
+Only a Stable group has a protocol and its members' metadata; while it rebalances they have the assignments of before. A group
+that is not there is Dead, from version 6 on with GROUP_ID_NOT_FOUND and a message.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ def _describe(ctx: RequestContext, group_id: str, operations: int, shards: list[
         else:
             why = f"Group {group_id} not found." if group is None else f"Group {group_id} is not a classic group."
             none = _none(group_id, ErrorCode.GROUP_ID_NOT_FOUND, why, "Dead")
-        none.authorized_operations = operations
+        if none.error_code == ErrorCode.NONE:
+            none.authorized_operations = operations
         return none
     stable = group.state == STABLE
     return DescribedGroup(
@@ -94,7 +95,7 @@ def _describe(ctx: RequestContext, group_id: str, operations: int, shards: list[
                 client_id=member.client_id,
                 client_host=member.client_host,
                 member_metadata=member.metadata(group.protocol) if stable else b"",
-                member_assignment=member.assignment if stable else b"",
+                member_assignment=member.assignment,
             )
             for member in group.members.values()
         ],

@@ -1,6 +1,6 @@
 """LeaveGroup (key 13), versions 0 to 5: members go; up to version 2 one by its id, later several, also by instance id.
 
-The rebalance that follows begins at once. INVALID_GROUP_ID or UNKNOWN_MEMBER_ID (no such group) for the request, UNKNOWN_MEMBER_ID or
+The rebalance that follows begins at once. INVALID_GROUP_ID for the request, UNKNOWN_MEMBER_ID (of an unknown group too) or
 FENCED_INSTANCE_ID for a member.
 """
 

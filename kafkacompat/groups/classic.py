@@ -170,7 +170,8 @@ class ClassicRules:
         member.join_ticket = ticket
 
     def _replace_static(self, group: ClassicGroup, event: Join, ticket: int, member_id: str) -> None:
-        """A static member is back under a new id (KIP-345): it keeps its place, the old id is fenced."""
+        """A static member is back under a new id (KIP-345): it keeps its place (and the client id that it had, as with Kafka), the
+        old id is fenced."""
         instance_id = event.instance_id
         assert instance_id is not None
         old_id = group.static[instance_id]
@@ -185,7 +186,6 @@ class ClassicRules:
         # In the place of the old one, so that the order of the members stays.
         group.members = {member_id if known == old_id else known: m for known, m in group.members.items()}
         member.id = member_id
-        member.client_id, member.client_host = event.client_id, event.client_host
         group.static[instance_id] = member_id
         if group.leader == old_id:
             group.leader = member_id

@@ -194,7 +194,7 @@ class GroupMachine:
         if not event.group_id:
             self._rules.out.replies.append((ticket, ErrorCode.INVALID_GROUP_ID))
         elif group is None:
-            self._rules.out.replies.append((ticket, ErrorCode.UNKNOWN_MEMBER_ID))
+            self._rules.out.replies.append((ticket, [ErrorCode.UNKNOWN_MEMBER_ID for _ in event.members]))
         else:
             self._rules.leave(group, event, ticket)
 

@@ -133,7 +133,7 @@ class Synced:
 
 class Leave:
     """LeaveGroup of `members`: (member id, instance id, reason). Answer: a list of codes in that order; one code (an
-    int) for all when there is no such group."""
+    int) for all when the group id is empty."""
 
     __slots__ = ("group_id", "members")
 

@@ -57,7 +57,7 @@ def test_what_kafka_wrote_leads_to_its_groups() -> None:
         Offset,
         st.integers(-(2**63), 2**63 - 1),
         st.integers(-(2**31), 2**31 - 1),
-        st.text(st.characters(exclude_categories=["Cs"])) | st.integers(0, 40_000).map("x".__mul__),
+        st.text(st.characters(exclude_categories=["Cs"])) | st.integers(0, 32_000).map("x".__mul__),
         st.integers(0, 2**62),
         st.just(-1) | st.integers(0, 2**62),
         st.just(bytes(16)) | st.binary(min_size=16, max_size=16),
