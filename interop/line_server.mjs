@@ -1,11 +1,18 @@
 // The line protocol of the interop clients that run on Node: one JSON command per line in, one JSON answer per line out (see README.md).
 // Standard output is kept for answers alone: console.log goes to stderr.
+import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 export const DEADLINE_MS = 20_000 // a consume answers what it has after this long
 
 export const b64 = (data) => (data == null ? null : Buffer.from(data).toString('base64'))
 export const unb64 = (text) => (text == null ? null : Buffer.from(text, 'base64'))
+
+// For a member of a group that has to stay: returns when the file is there, or DEADLINE_MS after `begin`.
+export async function stayUntil(path, begin) {
+  while (path !== undefined && !existsSync(path) && Date.now() - begin < DEADLINE_MS) await sleep(50)
+}
 
 export async function serve(handlers) {
   console.log = console.info = console.debug = console.error

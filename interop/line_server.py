@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -45,6 +46,39 @@ def record_out(
         "headers": [[name, b64(data)] for name, data in headers or []],
         "timestamp": timestamp_ms,
     }
+
+
+class GroupRead:
+    """What a `group` command has read so far, and whether it goes on."""
+
+    def __init__(self, count: int) -> None:
+        self.records: list[dict[str, Any]] = []
+        self.offsets: dict[tuple[str, int], int] = {}
+        """(topic, partition) -> the offset after the last record read: what there is to commit."""
+        self._count = count
+        self._begin = time.monotonic()
+        self._first: float | None = None
+
+    @property
+    def wanted(self) -> int:
+        """How many records are missing; 0 after DEADLINE_S."""
+        late = time.monotonic() - self._begin > DEADLINE_S
+        return 0 if late else self._count - len(self.records)
+
+    def add(self, topic: str, partition: int, offset: int, key: bytes | None, value: bytes | None) -> None:
+        if self._first is None:
+            self._first = time.monotonic()
+        self.offsets[topic, partition] = offset + 1
+        self.records.append({"topic": topic, "partition": partition, "offset": offset, "key": b64(key), "value": b64(value)})
+
+    def stays(self, command: Command) -> bool:
+        """Whether the member has to stay: until the file that the command names is there, or until DEADLINE_S is over."""
+        return "stay" in command and not os.path.exists(command["stay"]) and time.monotonic() - self._begin < DEADLINE_S
+
+    def answer(self) -> Answer:
+        """The answer to `group`."""
+        first_ms = None if self._first is None else round((self._first - self._begin) * 1000)
+        return {"records": self.records, "first_ms": first_ms}
 
 
 def serve(handlers: dict[str, Callable[[Command], Answer]]) -> None:

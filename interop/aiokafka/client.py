@@ -13,8 +13,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, __version__
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import for_code
-from line_server import DEADLINE_S, headers_in, record_out, serve, unb64
+from line_server import DEADLINE_S, GroupRead, headers_in, record_out, serve, unb64
+
+ASSIGNORS = {"range": RangePartitionAssignor, "roundrobin": RoundRobinPartitionAssignor}
 
 
 async def create(command: dict[str, Any]) -> dict[str, Any]:
@@ -85,6 +89,34 @@ async def consume(command: dict[str, Any]) -> dict[str, Any]:
         await consumer.stop()
 
 
+async def group(command: dict[str, Any]) -> dict[str, Any]:
+    options = {name.replace(".", "_"): value for name, value in command.get("protocol_options", {}).items()}
+    if "partition_assignment_strategy" in options:
+        options["partition_assignment_strategy"] = [ASSIGNORS[options["partition_assignment_strategy"]]]
+    read = GroupRead(command["count"])
+    consumer = AIOKafkaConsumer(
+        *command["topics"],
+        bootstrap_servers=command["bootstrap"],
+        group_id=command["group"],
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        **options,
+    )
+    await consumer.start()
+    try:
+        while read.wanted:
+            for records in (await consumer.getmany(timeout_ms=100, max_records=read.wanted)).values():
+                for r in records:
+                    read.add(r.topic, r.partition, r.offset, r.key, r.value)
+        if command["commit"] and read.offsets:
+            await consumer.commit({TopicPartition(*place): offset for place, offset in read.offsets.items()})
+        while read.stays(command):
+            await asyncio.sleep(0.05)
+        return read.answer()
+    finally:
+        await consumer.stop()
+
+
 async def features(_: dict[str, Any]) -> dict[str, Any]:
     return {
         "client": "aiokafka",
@@ -101,4 +133,5 @@ with asyncio.Runner() as runner:
     def in_loop(handler: Callable[[dict[str, Any]], Coroutine[Any, Any, dict[str, Any]]]) -> Callable[[dict[str, Any]], dict[str, Any]]:
         return lambda command: runner.run(handler(command))
 
-    serve({"create": in_loop(create), "produce": in_loop(produce), "consume": in_loop(consume), "features": in_loop(features)})
+    handlers = {"create": create, "produce": produce, "consume": consume, "group": group, "features": features}
+    serve({op: in_loop(handler) for op, handler in handlers.items()})

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition, version
 from confluent_kafka.admin import AdminClient, NewTopic
-from line_server import DEADLINE_S, headers_in, record_out, serve, unb64
+from line_server import DEADLINE_S, GroupRead, headers_in, record_out, serve, unb64
 
 
 def create(command: dict[str, Any]) -> dict[str, Any]:
@@ -89,6 +89,29 @@ def consume(command: dict[str, Any]) -> dict[str, Any]:
         consumer.close()
 
 
+def group(command: dict[str, Any]) -> dict[str, Any]:
+    settings = {"bootstrap.servers": command["bootstrap"], "group.id": command["group"], "enable.auto.commit": False}
+    read = GroupRead(command["count"])
+    consumer = Consumer({**settings, "auto.offset.reset": "earliest", **command.get("protocol_options", {})})
+    try:
+        consumer.subscribe(command["topics"])
+        while read.wanted:
+            for message in consumer.consume(read.wanted, timeout=0.05):
+                if message.error() is not None:
+                    raise KafkaException(message.error())
+                read.add(message.topic(), message.partition(), message.offset(), message.key(), message.value())
+        if command["commit"] and read.offsets:
+            committed = consumer.commit(offsets=[TopicPartition(*place, offset) for place, offset in read.offsets.items()], asynchronous=False)
+            for partition in committed:
+                if partition.error is not None:
+                    raise KafkaException(partition.error)
+        while read.stays(command):
+            time.sleep(0.05)
+        return read.answer()
+    finally:
+        consumer.close()
+
+
 def features(_: dict[str, Any]) -> dict[str, Any]:
     return {
         "client": "confluent-kafka",
@@ -100,4 +123,4 @@ def features(_: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-serve({"create": create, "produce": produce, "consume": consume, "features": features})
+serve({"create": create, "produce": produce, "consume": consume, "group": group, "features": features})

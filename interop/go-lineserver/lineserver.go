@@ -95,6 +95,12 @@ type Command struct {
 	From       *From    `json:"from"`
 	Count      int      `json:"count"`
 	Version    string   `json:"version"`
+
+	Group           string         `json:"group"`
+	Topics          []string       `json:"topics"`
+	Commit          bool           `json:"commit"`
+	Stay            string         `json:"stay"`
+	ProtocolOptions map[string]any `json:"protocol_options"`
 }
 
 // Features says what the library can do; a false or missing entry is a limit of the library, not of the broker.
@@ -116,6 +122,13 @@ type Client interface {
 	Produce(ctx context.Context, c *Command) ([]int64, error)
 	// Consume reads c.Count records of one partition; when ctx ends first it returns what it has and no error.
 	Consume(ctx context.Context, c *Command) ([]Record, error)
+}
+
+// Group is implemented by clients that can be a member of a consumer group.
+type Group interface {
+	// Group joins c.Group, reads c.Count records of c.Topics into read, commits them when c.Commit says so, stays (c.Stays)
+	// and leaves the group; when ctx ends first it does the same with what it has.
+	Group(ctx context.Context, c *Command, read *GroupRead) error
 }
 
 // Admin is implemented by clients that can walk through their admin calls; it returns the names of the steps done.
@@ -205,6 +218,13 @@ func run(client Client, line []byte) (any, error) {
 			}
 		}
 		return map[string]any{"records": records}, err
+	case "group":
+		if group, ok := client.(Group); ok {
+			ctx, cancel := context.WithTimeout(ctx, ConsumeDeadline)
+			defer cancel()
+			read := &GroupRead{Records: []GroupRecord{}, count: c.Count, begin: time.Now()}
+			return read, group.Group(ctx, &c, read)
+		}
 	case "admin":
 		if admin, ok := client.(Admin); ok {
 			steps, err := admin.Admin(ctx, &c)

@@ -10,9 +10,12 @@ import java.io.FileOutputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Future;
@@ -23,6 +26,7 @@ import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
@@ -41,6 +45,12 @@ public final class LineClient {
     private static final int MIB = 1 << 20;
     private static final ObjectMapper JSON = new ObjectMapper(JsonFactory.builder()
         .streamReadConstraints(StreamReadConstraints.builder().maxStringLength(Integer.MAX_VALUE).build()).build());
+
+    private static final Map<String, String> ASSIGNORS = Map.of(
+        "range", "org.apache.kafka.clients.consumer.RangeAssignor",
+        "roundrobin", "org.apache.kafka.clients.consumer.RoundRobinAssignor",
+        "sticky", "org.apache.kafka.clients.consumer.StickyAssignor",
+        "cooperative-sticky", "org.apache.kafka.clients.consumer.CooperativeStickyAssignor");
 
     private LineClient() { }
 
@@ -119,6 +129,44 @@ public final class LineClient {
         return answer;
     }
 
+    private static ObjectNode group(JsonNode command) throws Exception {
+        long begin = System.nanoTime();
+        Map<String, Object> settings = new HashMap<>(Map.of(
+            ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, command.get("bootstrap").textValue(),
+            ConsumerConfig.GROUP_ID_CONFIG, command.get("group").textValue(),
+            ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false,
+            ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest"));
+        for (Map.Entry<String, JsonNode> option : command.path("protocol_options").properties()) {
+            String value = option.getValue().asText();
+            settings.put(option.getKey(), ASSIGNORS.getOrDefault(value, value));
+        }
+        List<String> topics = new ArrayList<>();
+        command.get("topics").forEach(topic -> topics.add(topic.textValue()));
+        int count = command.get("count").intValue();
+        ObjectNode answer = JSON.createObjectNode();
+        ArrayNode records = answer.putArray("records");
+        Map<TopicPartition, OffsetAndMetadata> next = new HashMap<>();
+        try (KafkaConsumer<byte[], byte[]> consumer =
+                new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+            consumer.subscribe(topics);
+            while (records.size() < count && System.nanoTime() - begin < TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS)) {
+                for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
+                    if (records.isEmpty()) answer.put("first_ms", (System.nanoTime() - begin) / 1_000_000);
+                    if (records.size() == count) break;
+                    records.addObject().put("topic", record.topic()).put("partition", record.partition()).put("offset", record.offset())
+                        .put("key", record.key()).put("value", record.value());
+                    next.put(new TopicPartition(record.topic(), record.partition()), new OffsetAndMetadata(record.offset() + 1));
+                }
+            }
+            if (command.get("commit").booleanValue()) consumer.commitSync(next);
+            Path stay = command.has("stay") ? Path.of(command.get("stay").textValue()) : null;
+            while (stay != null && !Files.exists(stay) && System.nanoTime() - begin < TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS)) {
+                Thread.sleep(50);
+            }
+        }
+        return answer;
+    }
+
     private static ObjectNode features() {
         ObjectNode answer = JSON.createObjectNode().put("client", "java").put("version", AppInfoParser.getVersion());
         for (String codec : List.of("none", "gzip", "snappy", "lz4", "zstd")) answer.withArray("codecs").add(codec);
@@ -133,6 +181,7 @@ public final class LineClient {
                 case "create" -> create(command);
                 case "produce" -> produce(command);
                 case "consume" -> consume(command);
+                case "group" -> group(command);
                 case "features" -> features();
                 default -> throw new IllegalArgumentException("no command " + op);
             };

@@ -11,7 +11,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition, __version__
 from kafka.admin import NewTopic
-from line_server import DEADLINE_S, headers_in, record_out, serve, unb64
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from line_server import DEADLINE_S, GroupRead, headers_in, record_out, serve, unb64
+
+ASSIGNORS = {"range": RangePartitionAssignor, "roundrobin": RoundRobinPartitionAssignor}
 
 
 def create(command: dict[str, Any]) -> dict[str, Any]:
@@ -76,6 +80,33 @@ def consume(command: dict[str, Any]) -> dict[str, Any]:
         consumer.close()
 
 
+def group(command: dict[str, Any]) -> dict[str, Any]:
+    options = {name.replace(".", "_"): value for name, value in command.get("protocol_options", {}).items()}
+    if "partition_assignment_strategy" in options:
+        options["partition_assignment_strategy"] = [ASSIGNORS[options["partition_assignment_strategy"]]]
+    read = GroupRead(command["count"])
+    consumer = KafkaConsumer(
+        bootstrap_servers=command["bootstrap"],
+        group_id=command["group"],
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        **options,
+    )
+    try:
+        consumer.subscribe(command["topics"])
+        while read.wanted:
+            for records in consumer.poll(timeout_ms=100, max_records=read.wanted).values():
+                for r in records:
+                    read.add(r.topic, r.partition, r.offset, r.key, r.value)
+        if command["commit"] and read.offsets:
+            consumer.commit()  # the positions: max_records has let nothing be read that is not in the answer
+        while read.stays(command):
+            time.sleep(0.05)
+        return read.answer()
+    finally:
+        consumer.close()
+
+
 def features(_: dict[str, Any]) -> dict[str, Any]:
     return {
         "client": "kafka-python",
@@ -89,4 +120,4 @@ def features(_: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-serve({"create": create, "produce": produce, "consume": consume, "features": features})
+serve({"create": create, "produce": produce, "consume": consume, "group": group, "features": features})

@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module'
 import { decompress, compress, init as initZstd } from '@bokuweb/zstd-wasm'
 import lz4 from 'lz4-napi'
-import { DEADLINE_MS, b64, serve, unb64 } from '../line_server.mjs'
+import { DEADLINE_MS, b64, serve, stayUntil, unb64 } from '../line_server.mjs'
 
 const require = createRequire(import.meta.url)
 const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = require('kafkajs')
@@ -108,6 +108,46 @@ async function consume({ topic, partition, from, count, ...command }) {
   }
 }
 
+async function group({ group, topics, count, commit, stay, protocol_options: given = {}, ...command }) {
+  const names = { 'session.timeout.ms': 'sessionTimeout', 'heartbeat.interval.ms': 'heartbeatInterval', 'max.poll.interval.ms': 'rebalanceTimeout' }
+  const settings = Object.fromEntries(Object.entries(given).map(([name, value]) => {
+    if (!(name in names)) throw new Error(`kafkajs has no ${name}`) // its one assignor is called RoundRobinAssigner
+    return [names[name], Number(value)]
+  }))
+  const consumer = new Kafka(options(command)).consumer({ groupId: group, maxWaitTimeInMs: 200, ...settings })
+  const records = []
+  const begin = Date.now()
+  let first = null
+  await consumer.connect()
+  try {
+    await consumer.subscribe({ topics, fromBeginning: true })
+    await new Promise((resolve, reject) => {
+      const late = setTimeout(resolve, DEADLINE_MS)
+      consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => restart || reject(error))
+      consumer.run({
+        autoCommit: false,
+        eachMessage: async ({ topic, partition, message }) => {
+          if (records.length >= count) return
+          first ??= Date.now() - begin
+          records.push({ topic, partition, offset: Number(message.offset), key: b64(message.key), value: b64(message.value) })
+          if (records.length < count) return
+          clearTimeout(late)
+          resolve()
+        }
+      }).catch(reject)
+    })
+    count = records.length
+    if (commit && count > 0) {
+      const next = new Map(records.map(({ topic, partition, offset }) => [`${topic}/${partition}`, { topic, partition, offset: String(offset + 1) }]))
+      await consumer.commitOffsets([...next.values()])
+    }
+    await stayUntil(stay, begin)
+  } finally {
+    await consumer.disconnect()
+  }
+  return { records, first_ms: first }
+}
+
 async function features() {
   return {
     client: 'kafkajs',
@@ -120,4 +160,4 @@ async function features() {
   }
 }
 
-await serve({ create, produce, consume, features })
+await serve({ create, produce, consume, group, features })

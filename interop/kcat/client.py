@@ -9,12 +9,13 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from line_server import DEADLINE_S, headers_in, record_out, serve, unb64
+from line_server import DEADLINE_S, GroupRead, headers_in, record_out, serve, unb64
 
 # What ends a record and a key on kcat's stdin: no standard record has it. kcat takes the escapes.
 RECORD_END, KEY_END = b"\x01|record|\x02", b"\x01|key|\x02"
@@ -97,6 +98,28 @@ def consume(command: dict[str, Any]) -> dict[str, Any]:
     return {"records": [record(line) for line in lines[:-1]]}
 
 
+def group(command: dict[str, Any]) -> dict[str, Any]:
+    """kcat commits when it leaves the group, what it has printed: librdkafka's automatic commit, on or off."""
+    commit = "true" if command["commit"] else "false"
+    settings = {"auto.offset.reset": "earliest", "enable.auto.commit": commit, **command.get("protocol_options", {})}
+    options = [argument for key, value in settings.items() for argument in ("-X", f"{key}={value}")]
+    arguments = ["-b", command["bootstrap"], *options, "-J", "-q", "-u", "-c", str(command["count"]), "-G", command["group"]]
+    read = GroupRead(command["count"])
+    with subprocess.Popen(["kcat", *arguments, *command["topics"]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        late = threading.Timer(DEADLINE_S, process.terminate)  # it commits and leaves the group then, too
+        late.start()
+        for line in process.stdout:
+            found = json.loads(line.decode("latin-1"))
+            key, value = (None if found[name] is None else found[name].encode("latin-1") for name in ("key", "payload"))
+            read.add(found["topic"], found["partition"], found["offset"], key, value)
+        status = process.wait()
+        late.cancel()
+    if status:
+        raise RuntimeError(f"kcat ended with {status}")
+    return read.answer()
+
+
 def record(line: bytes) -> dict[str, Any]:
     """kcat puts the bytes into its JSON as they are, UTF-8 or not (control characters escaped): as latin-1 every byte is one character."""
     found = json.loads(line.decode("latin-1"))
@@ -125,4 +148,4 @@ def features(command: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-serve({"create": create, "produce": produce, "consume": consume, "features": features})
+serve({"create": create, "produce": produce, "consume": consume, "group": group, "features": features})

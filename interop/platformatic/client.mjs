@@ -3,7 +3,7 @@
 // Its streams join a consumer group; Consumer.fetch is its public way to read an assigned partition, and gives batches as they are.
 import { readFileSync } from 'node:fs'
 import { Admin, Consumer, Producer } from '@platformatic/kafka'
-import { DEADLINE_MS, b64, serve, unb64 } from '../line_server.mjs'
+import { DEADLINE_MS, b64, serve, stayUntil, unb64 } from '../line_server.mjs'
 
 const options = (command) => ({ clientId: 'interop', bootstrapBrokers: [command.bootstrap] })
 
@@ -77,6 +77,41 @@ async function consume({ topic, partition, from, count, ...command }) {
   }
 }
 
+async function group({ group, topics, count, commit, stay, protocol_options: given = {}, ...command }) {
+  const names = { 'session.timeout.ms': 'sessionTimeout', 'heartbeat.interval.ms': 'heartbeatInterval', 'max.poll.interval.ms': 'rebalanceTimeout', 'group.protocol': 'groupProtocol', 'group.instance.id': 'groupInstanceId' }
+  const settings = Object.fromEntries(Object.entries(given).map(([name, value]) => {
+    if (name === 'partition.assignment.strategy') return ['protocols', [{ name: value, version: 1 }]] // roundrobin or cooperative-sticky
+    if (!(name in names)) throw new Error(`@platformatic/kafka has no ${name}`)
+    return [names[name], value]
+  }))
+  const consumer = new Consumer({ ...options(command), groupId: group, autocommit: false, maxWaitTime: 200, ...settings })
+  const records = []
+  const begin = Date.now()
+  let first = null
+  try {
+    const stream = await consumer.consume({ topics, mode: 'committed', fallbackMode: 'earliest' })
+    const late = setTimeout(() => stream.destroy(), DEADLINE_MS)
+    const next = new Map()
+    try {
+      for await (const { topic, partition, offset, key, value } of stream) {
+        first ??= Date.now() - begin
+        records.push({ topic, partition, offset: Number(offset), key: b64(key), value: b64(value) })
+        next.set(`${topic}/${partition}`, { topic, partition, offset: offset + 1n, leaderEpoch: 0 })
+        if (records.length === count) break
+      }
+    } catch (error) {
+      if (Date.now() - begin < DEADLINE_MS) throw error
+    } finally {
+      clearTimeout(late)
+    }
+    if (commit && records.length > 0) await consumer.commit({ offsets: [...next.values()] })
+    await stayUntil(stay, begin)
+  } finally {
+    await consumer.close(true)
+  }
+  return { records, first_ms: first }
+}
+
 async function features() {
   return {
     client: 'platformatic',
@@ -88,4 +123,4 @@ async function features() {
   }
 }
 
-await serve({ create, produce, consume, features })
+await serve({ create, produce, consume, group, features })

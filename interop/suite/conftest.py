@@ -34,6 +34,7 @@ START_TIMEOUT_S = 20.0
 
 _cross_table = pytest.StashKey[dict[tuple[str, str], str]]()
 _versions = pytest.StashKey[dict[str, str]]()
+_first_record_ms = pytest.StashKey[dict[str, int]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,6 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_cross_table] = {}
     config.stash[_versions] = {}
+    config.stash[_first_record_ms] = {}
     unknown = set(_chosen(config)) - set(CLIENTS)
     if unknown:
         raise pytest.UsageError(f"no such client: {', '.join(sorted(unknown))} (there are: {', '.join(CLIENTS)})")
@@ -140,7 +142,18 @@ def cross_table(request: pytest.FixtureRequest) -> dict[tuple[str, str], str]:
     return request.config.stash[_cross_table]
 
 
+@pytest.fixture
+def first_record_ms(request: pytest.FixtureRequest) -> dict[str, int]:
+    """Client -> from subscribing to the first record of a group of its own, filled by the tests and printed at the end."""
+    return request.config.stash[_first_record_ms]
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    first_record_ms = config.stash[_first_record_ms]
+    if first_record_ms:
+        terminalreporter.section("consumer groups: from subscribing to the first record, process and JVM cold")
+        for name, milliseconds in sorted(first_record_ms.items(), key=lambda each: each[1]):
+            terminalreporter.write_line(f"{milliseconds:6d} ms  {name}")
     table = config.stash[_cross_table]
     if not table:
         return

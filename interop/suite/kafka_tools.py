@@ -42,6 +42,9 @@ PLACE = re.compile(
 )
 
 
+GROUP_TOOLS = ("kafka-consumer-groups", "kafka-groups")
+
+
 class Command(NamedTuple):
     """One command of a transcript with what is, or was, printed. No line ends with a line break."""
 
@@ -154,6 +157,10 @@ class Tools:
         text = re.sub(rf"(\bbroker|\bid:|--entity-name) {self.node}\b", r"\1 NODE", text)
         # DescribeConfigs answers in no promised order.
         text = re.sub(r"(?m)(\tConfigs: )(.+)$", lambda found: found[1] + ",".join(sorted(re.split(r",(?=[a-z.]+=)", found[2]))), text)
+        # kafka-consumer-groups: the member id, and the coordinator, whose length moves the columns after it.
+        text = re.sub(r"-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "-UUID", text)
+        text = re.sub(rf"HOST:PORT +\({self.node}\) +", "HOST:PORT (NODE)  ", re.sub(r"COORDINATOR \(ID\) +", "COORDINATOR (ID)  ", text))
+        text = re.sub(r'("timestamp":)\d{13}\b', r"\1TIME", text)  # kafka-verifiable-consumer
         # kafka-producer-perf-test: speeds and latencies.
         text = re.sub(r"\b\d+\.\d+ (records/sec|MB/sec|ms (?:avg|max) latency)", r"N \1", text)
         text = re.sub(r"\b\d+ (ms (?:50|95|99|99\.9)th)", r"N \1", text)
@@ -165,7 +172,12 @@ class Tools:
         """The same command with what it prints now."""
         tool, *arguments = shlex.split(command.line.replace("{node}", self.node))
         ended = self.run(tool, *arguments, stdin="".join(f"{line}\n" for line in command.stdin))
-        output = self.normalised(ended.stdout) + [f"! {line}" for line in self.normalised(ended.stderr)]
+        printed = self.normalised(ended.stdout)
+        if tool in GROUP_TOOLS and "--list" in arguments:
+            # Of all groups that there are on this broker those of the transcript; the longest name decides on the width of the column.
+            rows = sorted(row for row in printed if row.startswith("tools-"))
+            printed = [re.sub(" +", "  ", row) for row in [row for row in printed if row.startswith("GROUP ")] + rows]
+        output = printed + [f"! {line}" for line in self.normalised(ended.stderr)]
         if ended.status:
             output.append(f"= {ended.status}")
         return command._replace(output=tuple(output))

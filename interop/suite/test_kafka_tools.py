@@ -10,10 +10,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 from kafka_tools import INTEROP, TOOLS, Command, Tools, parse, unparse
 
 GOLDEN = TOOLS / "golden"
@@ -46,6 +49,26 @@ def _tools(bootstrap: str) -> Iterator[Tools]:
         tools.close()
 
 
+@contextmanager
+def active_member(bootstrap: str) -> Iterator[None]:
+    """A member of the group tools-active: has the two partitions of the topic of that name, has read and committed 3 of the 5 records in the first."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin.create_topics([NewTopic("tools-active", 2, 1)])["tools-active"].result(20)
+    producer = Producer({"bootstrap.servers": bootstrap})
+    for _ in range(5):
+        producer.produce("tools-active", b"value", partition=0)
+    assert producer.flush(20) == 0
+    settings = {"bootstrap.servers": bootstrap, "group.id": "tools-active", "client.id": "tools-client"}
+    member = Consumer({**settings, "auto.offset.reset": "earliest", "enable.auto.commit": False, "partition.assignment.strategy": "range"})
+    try:
+        member.subscribe(["tools-active"])
+        assert len(member.consume(3, timeout=20)) == 3
+        member.commit(offsets=[TopicPartition("tools-active", 0, 3)], asynchronous=False)
+        yield
+    finally:
+        member.close()
+
+
 def transcripts() -> list[Path]:
     return sorted(path for path in GOLDEN.glob("*.txt") if path.name != API_VERSIONS)
 
@@ -53,7 +76,8 @@ def transcripts() -> list[Path]:
 @cache
 def played(tools: Tools, path: Path) -> list[Command]:
     """The commands of a transcript with what they print now, all run in order; recorded if asked to."""
-    now = [tools.replay(command) for command in parse(path.read_text())]
+    with active_member(tools.bootstrap) if path.stem == "consumer_groups_active" else nullcontext():
+        now = [tools.replay(command) for command in parse(path.read_text())]
     if RECORD:
         path.write_text(unparse(now))
     return now
@@ -110,4 +134,11 @@ def test_scripts(tools: Tools) -> None:
     )
     assert (altered.status, altered.stdout) == (0, "Completed updating config for topic tools-scripts.\n")
     assert "Produce(0): " in tools.script("kafka-broker-api-versions").stdout
+    group = ["--group", "tools-scripts"]
+    consumed = tools.script("kafka-console-consumer", *topic, *group, "--from-beginning", "--max-messages", "2")
+    assert (consumed.status, consumed.stdout) == (0, "one\ntwo\n")
+    described = tools.script("kafka-consumer-groups", "--describe", *group)
+    assert described.stdout.split("\n")[-2].split() == ["tools-scripts", "tools-scripts", "0", "2", "103", "101", "-", "-", "-"]
+    assert "tools-scripts Classic consumer" in [" ".join(row.split()) for row in tools.script("kafka-groups", "--list").stdout.splitlines()]
+    assert tools.script("kafka-consumer-groups", "--delete", *group).status == 0
     assert tools.script("kafka-topics", "--delete", *topic).status == 0

@@ -3,15 +3,18 @@
 //! strings; null and empty stay distinct.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, BufRead, Write};
+use std::path::Path;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
@@ -44,6 +47,7 @@ fn answer(line: &str) -> Answer {
         "create" => create(&command),
         "produce" => produce(&command),
         "consume" => consume(&command),
+        "group" => group(&command),
         other => Err(format!("unknown op: {other}").into()),
     }
 }
@@ -205,4 +209,45 @@ fn consume(command: &Value) -> Answer {
         }
     }
     Ok(json!({"records": records}))
+}
+
+fn group(command: &Value) -> Answer {
+    let count = number(command, "count")? as usize;
+    let topics: Vec<&str> = command["topics"].as_array().ok_or("topics is missing")?.iter().filter_map(Value::as_str).collect();
+    let begin = Instant::now();
+    let mut settings = config(command)?;
+    settings.set("group.id", text(command, "group")?).set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
+    for (name, value) in command["protocol_options"].as_object().into_iter().flatten() {
+        settings.set(name, value.as_str().map_or_else(|| value.to_string(), str::to_string));
+    }
+    let consumer: BaseConsumer = settings.create()?;
+    consumer.subscribe(&topics)?;
+    let mut records = Vec::new();
+    let mut first_ms = None;
+    let mut next = BTreeMap::new();
+    while records.len() < count && begin.elapsed() < CONSUME_DEADLINE {
+        let Some(message) = consumer.poll(Duration::from_millis(100)).transpose()? else { continue };
+        first_ms.get_or_insert(begin.elapsed().as_millis() as u64);
+        next.insert((message.topic().to_string(), message.partition()), Offset::Offset(message.offset() + 1));
+        records.push(json!({
+            "topic": message.topic(),
+            "partition": message.partition(),
+            "offset": message.offset(),
+            "key": encoded(message.key()),
+            "value": encoded(message.payload()),
+        }));
+    }
+    if command["commit"] == true && !next.is_empty() {
+        let mut offsets = TopicPartitionList::new();
+        for ((topic, partition), offset) in &next {
+            offsets.add_partition_offset(topic, *partition, *offset)?;
+        }
+        consumer.commit(&offsets, CommitMode::Sync)?;
+    }
+    let stay = command["stay"].as_str().map(Path::new);
+    while stay.is_some_and(|file| !file.exists()) && begin.elapsed() < CONSUME_DEADLINE {
+        sleep(Duration::from_millis(50));
+    }
+    drop(consumer); // leaves the group
+    Ok(json!({"records": records, "first_ms": first_ms}))
 }
