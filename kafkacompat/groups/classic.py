@@ -106,7 +106,8 @@ class ClassicRules:
         if group.state == EMPTY:
             return True
         if group.state == PREPARING:
-            return (member is not None and member.join_ticket is not None) or group.waiting_to_join() < limit
+            waits = member is not None and member.join_ticket is not None
+            return waits or len(group.members) < limit or group.waiting_to_join() < limit
         return member is not None or len(group.members) < limit
 
     def _join_known(self, group: ClassicGroup, event: Join, ticket: int) -> None:
@@ -129,7 +130,7 @@ class ClassicRules:
             return self._refuse(ticket, member_id, ErrorCode.UNKNOWN_MEMBER_ID)
         else:
             why = "the leader joined again" if same else "a member joined with other metadata"
-        self._update(member, event, ticket)
+        self._update(group, member, event, ticket)
         return self._rebalance(group, (why, member_id, event.client_id, event.reason))
 
     def _add(self, group: ClassicGroup, event: Join, ticket: int, member_id: str) -> None:
@@ -152,6 +153,7 @@ class ClassicRules:
         if group.leader is None:
             group.leader = member_id
         group.members[member_id] = member
+        group.count(member.protocols, 1)
         if event.instance_id is not None:
             group.static[event.instance_id] = member_id
         pending = group.pending.pop(member_id, None)
@@ -160,10 +162,12 @@ class ClassicRules:
         self.deadlines.set(member.session, self.now_ms + NEW_MEMBER_JOIN_TIMEOUT_MS)
         self._rebalance(group, ("a member joined", member_id, event.client_id, event.reason))
 
-    def _update(self, member: Member, event: Join, ticket: int) -> None:
+    def _update(self, group: ClassicGroup, member: Member, event: Join, ticket: int) -> None:
         """Take over what a known member says now. An older JoinGroup of it that still waits is told to come again."""
         if member.join_ticket is not None:
             self._refuse(member.join_ticket, member.id, ErrorCode.REBALANCE_IN_PROGRESS)
+        group.count(member.protocols, -1)
+        group.count(event.protocols, 1)
         member.protocols = event.protocols
         member.session_timeout_ms = event.session_timeout_ms
         member.rebalance_timeout_ms = event.rebalance_timeout_ms
@@ -192,7 +196,7 @@ class ClassicRules:
         if old_id in group.pending_sync:
             group.pending_sync.remove(old_id)
             group.pending_sync.add(member_id)
-        self._update(member, event, ticket)
+        self._update(group, member, event, ticket)
         self._heard(member)
         cause = ("a static member came back", member_id, event.client_id, event.reason)
         if group.state == STABLE and group.chosen_protocol() == group.protocol:
@@ -437,6 +441,7 @@ class ClassicRules:
         self._answer_sync(member, Synced(ErrorCode.UNKNOWN_MEMBER_ID))
         self.deadlines.clear(member.session)
         del group.members[member.id]
+        group.count(member.protocols, -1)
         if member.instance_id is not None and group.static.get(member.instance_id) == member.id:
             del group.static[member.instance_id]
         self._has_synced(group, member.id)

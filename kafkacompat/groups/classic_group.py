@@ -93,6 +93,7 @@ class ClassicGroup(Group):
         "recorded",
         "state_since_ms",
         "static",
+        "supporters",
         "sync",
     )
 
@@ -107,6 +108,7 @@ class ClassicGroup(Group):
         self.leader: str | None = None
         self.members: dict[str, Member] = {}
         self.static: dict[str, str] = {}
+        self.supporters: dict[str, int] = {}
         self.pending: dict[str, Deadline] = {}
         self.pending_sync: set[str] = set()
         self.newly_joined = False
@@ -124,6 +126,7 @@ class ClassicGroup(Group):
         """Become what the log says."""
         self.members = {}
         self.static = {}
+        self.supporters = {}
         for told in value.members:
             rebalance_timeout_ms = told.rebalance_timeout if told.rebalance_timeout >= 0 else told.session_timeout
             member = Member(
@@ -138,6 +141,7 @@ class ClassicGroup(Group):
             member.assignment = told.assignment
             member.session = Deadline(rules.session_over, self, member)
             self.members[member.id] = member
+            self.count(member.protocols, 1)
             if member.instance_id is not None:
                 self.static[member.instance_id] = member.id
         self.state = STABLE if self.members else EMPTY
@@ -191,25 +195,26 @@ class ClassicGroup(Group):
                 return ErrorCode.FENCED_INSTANCE_ID
         return self.members.get(member_id) or ErrorCode.UNKNOWN_MEMBER_ID
 
+    def count(self, protocols: Iterable[tuple[str, bytes]], members: int) -> None:
+        """So many members more support these protocols."""
+        for name in {name for name, _ in protocols}:
+            count = self.supporters.get(name, 0) + members
+            if count:
+                self.supporters[name] = count
+            else:
+                del self.supporters[name]
+
     def supports(self, protocol_type: str, protocols: Iterable[tuple[str, bytes]]) -> bool:
         """Could a member with these protocols join?"""
-        names = [name for name, _ in protocols]
         if self.state == EMPTY:
-            return bool(protocol_type and names)
-        return protocol_type == self.protocol_type and not self.common_protocols().isdisjoint(names)
-
-    def common_protocols(self) -> set[str]:
-        """The protocols that every member supports."""
-        found: set[str] | None = None
-        for member in self.members.values():
-            names = {name for name, _ in member.protocols}
-            found = names if found is None else found & names
-        return found or set()
+            return bool(protocol_type and protocols)
+        everybody = len(self.members)
+        return protocol_type == self.protocol_type and any(self.supporters.get(name, 0) == everybody for name, _ in protocols)
 
     def chosen_protocol(self) -> str:
         """The one that gets most votes: each member has one for its best among the common ones."""
-        common = self.common_protocols()
-        return vote([next(name for name, _ in m.protocols if name in common) for m in self.members.values()])
+        everybody, supporters = len(self.members), self.supporters
+        return vote([next(name for name, _ in m.protocols if supporters[name] == everybody) for m in self.members.values()])
 
     def rebalance_timeout_ms(self) -> int:
         """The longest that any member asks for; 0 without members."""

@@ -196,6 +196,11 @@ def check(machine: GroupMachine) -> None:
         members = group.members.values()
         assert states != EMPTY or not members, group
         assert members or states == EMPTY or (states == "PreparingRebalance" and group.pending), group
+        supporters: dict[str, int] = {}
+        for member in members:
+            for name in dict(member.protocols):
+                supporters[name] = supporters.get(name, 0) + 1
+        assert group.supporters == supporters
         for member in members:
             assert group.members[member.id] is member
             assert member.join_ticket is None or states == "PreparingRebalance", (group, member.id)

@@ -115,6 +115,12 @@ class Member:
         if self.version >= 4 and self.instance is None and not self.id:
             self.join("join without an id", **more)
         self.join_later(**more)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the group rebalances: a broker with threads may take two connections' requests in any order."""
+        request = DescribeGroupsRequest(groups=[self.group])
+        self.talk.settle(lambda: self.talk.quiet(request, 5).groups[0].group_state == "PreparingRebalance")
 
     def sync_later(self, given: dict[str, bytes] | None = None, step: str = "sync", **more: Any) -> None:
         version = min(self.version, 5)
@@ -249,6 +255,7 @@ def the_first_answer_was_lost(talk: Talk, version: int) -> None:
         b.waits()
         a.join("the leader again, while b waits in sync")
         a.join_later("the leader with other metadata", protocols=(("range", b"new"),))
+        a.settle()
         b.end()
         b.heartbeat()
         b.join()
@@ -356,8 +363,8 @@ def static_members(talk: Talk, version: int) -> None:
         b.end()
         a.sync({a.id: b"to a", b.id: b"to b"})
         b.sync()
-        for old, name in ((b, "follower"), (a, "leader")):
-            with Member(talk, version, f"new {name}", instance=old.instance) as new:
+        with Member(talk, version, "new b", instance="two") as new_b, Member(talk, version, "new a", instance="one") as new_a:
+            for old, new in ((b, new_b), (a, new_a)):
                 new.join("back")
                 new.sync()
                 new.heartbeat()
@@ -370,16 +377,6 @@ def static_members(talk: Talk, version: int) -> None:
                 old.heartbeat("unknown instance id", group_instance_id="three")
                 old.heartbeat("only the instance id", member_id="")
                 new.describe()
-                new.join_later("other metadata", protocols=(("range", b"changed"),))
-                old.id = new.id
-                if name == "leader":
-                    new.waits()
-                else:
-                    new.end()
-                    new.describe("after that")
-        with Member(talk, version, "last", instance="two") as last:
-            last.join_later("back while it rebalances")
-            last.waits()
 
 
 @scenario("A37", (5, 9))
@@ -403,6 +400,7 @@ def a_static_member_comes_back_before_the_sync(talk: Talk, version: int) -> None
         b.sync_later()
         b.waits()
         new.join_later("back")
+        new.settle()
         b.end()
         a.heartbeat()
         a.join()
