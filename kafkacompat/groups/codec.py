@@ -11,6 +11,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from ..errors import ProtocolError
+from ..records.batch import uvarint
 from ..wire.types import ZERO_UUID
 from .records import GroupMetadataKey, GroupMetadataValue, LegacyOffsetCommitKey, OffsetCommitKey, OffsetCommitValue
 
@@ -133,21 +134,11 @@ def encode_offset(offset: Offset) -> bytes:
         )
         return EXPIRING_OFFSET_VALUE_VERSION.to_bytes(2, "big") + old.encode(EXPIRING_OFFSET_VALUE_VERSION)
     metadata = offset.metadata.encode()
-    length = len(metadata) + 1
-    size = bytes((length,)) if length < 0x80 else bytes((length & 0x7F | 0x80, length >> 7)) if length < 0x4000 else _uvarint(length)
+    size = uvarint(len(metadata) + 1)
     tail = _TOPIC_ID_TAG + offset.topic_id if offset.topic_id != ZERO_UUID else b"\0"
     return b"".join(
         (_OFFSET_HEAD(OFFSET_VALUE_VERSION, offset.offset, offset.leader_epoch), size, metadata, _INT64(offset.commit_timestamp_ms), tail)
     )
-
-
-def _uvarint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def decode(key: Buffer, value: Buffer | None) -> Entry:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import KafkaError
-from ..records.batch import CONTROL, build_batch, split_batches, unpack_header
+from ..records.batch import CONTROL, build_batch, build_single, split_batches, unpack_header
 from ..records.record import Record, decode_batch
 
 if TYPE_CHECKING:
@@ -136,7 +136,11 @@ class Shard:
         """Make an outcome happen; (whether the ticket `own` was answered, the answer). Other tickets' futures are set."""
         if outcome.records:
             machine = self.machine
-            batch = build_batch([Record(*machine.encode(r), timestamp=now_ms) for r in outcome.records], base_sequence=self.base_sequence)
+            if len(outcome.records) == 1:
+                key, value = machine.encode(outcome.records[0])
+                batch = build_single(key, value, now_ms, base_sequence=self.base_sequence)
+            else:
+                batch = build_batch([Record(*machine.encode(r), timestamp=now_ms) for r in outcome.records], base_sequence=self.base_sequence)
             try:
                 self.log.append_internal(batch)
             except KafkaError as error:

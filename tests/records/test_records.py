@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafkacompat.errors import KafkaError
-from kafkacompat.records.batch import BatchHeader, build_batch, crc_of, last_sequence, reseal, split_batches
+from kafkacompat.records.batch import BatchHeader, build_batch, build_single, crc_of, last_sequence, reseal, split_batches
 from kafkacompat.records.control import COMMIT, LEADER_CHANGE, EndTxnMarker, LeaderChangeMessage, control_record, end_txn_marker, read_control
 from kafkacompat.records.record import Record, decode_batch
 
@@ -153,3 +153,14 @@ def test_a_cut_batch_at_the_end_is_left_out() -> None:
 def test_a_length_that_cannot_be_is_corrupt() -> None:
     with pytest.raises(KafkaError, match="CORRUPT_MESSAGE"):
         list(split_batches(bytes(61)))
+
+
+@given(
+    st.none() | st.binary(max_size=300),
+    st.none() | st.binary(max_size=300) | st.integers(8000, 20_000).map(bytes),
+    st.integers(-1, 2**62),
+    st.sampled_from([-1, 0]),
+)
+def test_a_batch_of_one_record_is_the_same_either_way(key: bytes | None, value: bytes | None, timestamp: int, base_sequence: int) -> None:
+    long = build_batch([Record(key, value, timestamp=timestamp)], base_sequence=base_sequence)
+    assert build_single(key, value, timestamp, base_sequence=base_sequence) == long
