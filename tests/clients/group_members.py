@@ -68,9 +68,13 @@ class KafkaPython(Member):
             heartbeat_interval_ms=200,
             **more,
         )
+        # kafka-python 3.0.12 may join before it has the topic's metadata, assigns nothing, and, when a poll's time ends while it
+        # joins again, may stay without partitions: a group here is joined in a millisecond, so have the metadata first
+        self.consumer.partitions_for_topic(topic)
 
     def poll(self) -> list[bytes]:
-        return [record.value for records in self.consumer.poll(100).values() for record in records]
+        # 3.0.12 loses a rebalance in the middle of which a short poll ends, with Apache Kafka as well.
+        return [record.value for records in self.consumer.poll(1000).values() for record in records]
 
     def partitions(self) -> set[int]:
         return {p.partition for p in self.consumer.assignment()}
