@@ -194,8 +194,8 @@ class ClassicRules:
         if group.leader == old_id:
             group.leader = member_id
         if old_id in group.pending_sync:
-            group.pending_sync.remove(old_id)
-            group.pending_sync.add(member_id)
+            del group.pending_sync[old_id]
+            group.pending_sync[member_id] = None
         self._update(group, member, event, ticket)
         self._heard(member)
         cause = ("a static member came back", member_id, event.client_id, event.reason)
@@ -220,6 +220,20 @@ class ClassicRules:
 
     # from generation to generation
 
+    def _end_join(self, group: ClassicGroup, due: int) -> None:
+        if group.join is None:
+            group.join = Deadline(self.join_over, group)
+        self.deadlines.set(group.join, due)
+
+    def _end_sync(self, group: ClassicGroup, due: int) -> None:
+        if group.sync is None:
+            group.sync = Deadline(self.sync_over, group)
+        self.deadlines.set(group.sync, due)
+
+    def _no_more_syncs(self, group: ClassicGroup) -> None:
+        if group.sync is not None:
+            self.deadlines.clear(group.sync)
+
     def _enter(self, group: ClassicGroup, state: str) -> None:
         group.previous_state = group.state
         group.state = state
@@ -238,7 +252,7 @@ class ClassicRules:
                 member.assignment = b""
                 if self._answer_sync(member, Synced(ErrorCode.REBALANCE_IN_PROGRESS)):
                     self._heard(member)
-        self.deadlines.clear(group.sync)
+        self._no_more_syncs(group)
         group.pending_sync.clear()
         group.cause = cause
         initial = group.state == EMPTY
@@ -250,7 +264,7 @@ class ClassicRules:
             return self._complete_join(group)
         group.newly_joined = False
         group.initial_left_ms = max(group.rebalance_timeout_ms() - delay_ms, 0)
-        self.deadlines.set(group.join, self.now_ms + delay_ms)
+        self._end_join(group, self.now_ms + delay_ms)
         return None
 
     def _see_whether_all_joined(self, group: ClassicGroup) -> None:
@@ -259,7 +273,7 @@ class ClassicRules:
         if not group.pending and all(m.join_ticket is not None for m in group.members.values()):
             self._complete_join(group)
         else:
-            self.deadlines.set(group.join, self.now_ms + group.rebalance_timeout_ms())
+            self._end_join(group, self.now_ms + group.rebalance_timeout_ms())
 
     def join_over(self, group: ClassicGroup) -> None:
         """The time to join is over, or the initial delay."""
@@ -270,17 +284,18 @@ class ClassicRules:
             group.newly_joined = False
             again_ms = min(delay_ms, group.initial_left_ms)
             group.initial_left_ms = max(group.initial_left_ms - delay_ms, 0)
-            self.deadlines.set(group.join, self.now_ms + again_ms)
+            self._end_join(group, self.now_ms + again_ms)
         else:
             self._complete_join(group)
 
     def _complete_join(self, group: ClassicGroup) -> None:
-        self.deadlines.clear(group.join)
+        if group.join is not None:
+            self.deadlines.clear(group.join)
         for member in [m for m in group.members.values() if m.join_ticket is None and m.instance_id is None]:
             self._remove(group, member)
         if group.members and not self._elect(group):
             # Only static members, and none of them is here: wait until one is, or their sessions end.
-            self.deadlines.set(group.join, self.now_ms + group.rebalance_timeout_ms())
+            self._end_join(group, self.now_ms + group.rebalance_timeout_ms())
             return
         group.generation += 1
         group.pending_sync.clear()
@@ -304,8 +319,8 @@ class ClassicRules:
                 self._answer_join(group, member, ticket)
             member.is_new = False
             self._heard(member)
-            group.pending_sync.add(member.id)
-        self.deadlines.set(group.sync, self.now_ms + group.rebalance_timeout_ms())
+            group.pending_sync[member.id] = None
+        self._end_sync(group, self.now_ms + group.rebalance_timeout_ms())
 
     def _elect(self, group: ClassicGroup) -> bool:
         """The leader stays if it has come, else the first that has becomes it; False if nobody has."""
@@ -358,9 +373,9 @@ class ClassicRules:
         return ticket is not None
 
     def _has_synced(self, group: ClassicGroup, member_id: str) -> None:
-        group.pending_sync.discard(member_id)
+        group.pending_sync.pop(member_id, None)
         if not group.pending_sync:
-            self.deadlines.clear(group.sync)
+            self._no_more_syncs(group)
 
     def sync_over(self, group: ClassicGroup) -> None:
         """Whoever had the generation and did not ask for its assignment is gone (A35)."""

@@ -110,11 +110,11 @@ class ClassicGroup(Group):
         self.static: dict[str, str] = {}
         self.supporters: dict[str, int] = {}
         self.pending: dict[str, Deadline] = {}
-        self.pending_sync: set[str] = set()
+        self.pending_sync: dict[str, None] = {}
         self.newly_joined = False
         self.initial_left_ms = 0
-        self.join = Deadline(rules.join_over, self)
-        self.sync = Deadline(rules.sync_over, self)
+        self.join: Deadline | None = None
+        self.sync: Deadline | None = None
         self.cause: tuple[str, str, str, str | None] | None = None
         self.history: list[Generation] = []
         self.recorded: GroupMetadataValue | None = None

@@ -7,13 +7,14 @@ along as it is (`Foreign`), so that nothing is lost when the log is compacted.
 
 from __future__ import annotations
 
+import sys
 from struct import Struct
 from typing import TYPE_CHECKING
 
 from ..errors import ProtocolError
 from ..records.batch import uvarint
 from ..wire.types import ZERO_UUID
-from .records import GroupMetadataKey, GroupMetadataValue, LegacyOffsetCommitKey, OffsetCommitKey, OffsetCommitValue
+from .records import GroupMetadataKey, GroupMetadataValue, OffsetCommitValue
 
 if TYPE_CHECKING:
     Buffer = bytes | bytearray | memoryview
@@ -27,6 +28,9 @@ OFFSET_VALUE_VERSION = 4
 EXPIRING_OFFSET_VALUE_VERSION = 1
 
 _OFFSET_HEAD = Struct(">hqi").pack
+_OFFSET_HEAD_FROM = Struct(">hqi").unpack_from
+_SHORTEST = 23
+"""Bytes of the shortest offset value."""
 _INT64 = Struct(">q").pack
 _INT32 = Struct(">i").pack
 _INT16 = Struct(">H").pack
@@ -145,16 +149,38 @@ def decode(key: Buffer, value: Buffer | None) -> Entry:
     """The record of a key and a value in the log; ProtocolError when one of ours is cut or of a version that is not known."""
     kind = int.from_bytes(key[:2], "big", signed=True)
     if kind in (OFFSET, LEGACY_OFFSET):
-        where = (OffsetCommitKey if kind == OFFSET else LegacyOffsetCommitKey).read(key, 0, 2)[0]
-        return OffsetRecord(where.group, where.topic, where.partition, None if value is None else _decode_offset(value))
+        group_id, topic, partition = _decode_offset_key(key)
+        return OffsetRecord(group_id, topic, partition, None if value is None else _decode_offset(value))
     if kind == GROUP:
         group = GroupMetadataKey.read(key, 0, 2)[0].group
         return GroupRecord(group, None if value is None else GroupMetadataValue.read(value, _version(value, GroupMetadataValue.VERSIONS[1]), 2)[0])
     return Foreign(bytes(key), None if value is None else bytes(value))
 
 
+def _decode_offset_key(key: Buffer) -> tuple[str, str, int]:
+    """(group, topic, partition); the same for both types. By hand, as there may be a million of them to load."""
+    end = 4 + int.from_bytes(key[2:4], "big")
+    group = str(key[4:end], "utf-8")
+    start = end + 2
+    end = start + int.from_bytes(key[end:start], "big")
+    if len(key) != end + 4:
+        raise ProtocolError(f"the key of an offset, {len(key)} bytes")
+    return group, sys.intern(str(key[start:end], "utf-8")), int.from_bytes(key[end:], "big", signed=True)
+
+
 def _decode_offset(value: Buffer) -> Offset:
-    found = OffsetCommitValue.read(value, _version(value, OffsetCommitValue.VERSIONS[1]), 2)[0]
+    version = _version(value, OffsetCommitValue.VERSIONS[1])
+    size = value[14] - 1 if len(value) > _SHORTEST else -1
+    end = 15 + size
+    if version == OFFSET_VALUE_VERSION and 0 <= size < 0x7F and len(value) > end + 8:
+        _, offset, leader_epoch = _OFFSET_HEAD_FROM(value)
+        tail = value[end + 8 :]
+        metadata, timestamp = str(value[15:end], "utf-8"), int.from_bytes(value[end : end + 8], "big", signed=True)
+        if tail[:3] == _TOPIC_ID_TAG and len(tail) == 19:
+            return Offset(offset, leader_epoch, metadata, timestamp, -1, bytes(tail[3:]))
+        if tail == b"\0":
+            return Offset(offset, leader_epoch, metadata, timestamp)
+    found = OffsetCommitValue.read(value, version, 2)[0]
     return Offset(found.offset, found.leader_epoch, found.metadata, found.commit_timestamp, found.expire_timestamp, found.topic_id)
 
 

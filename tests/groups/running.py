@@ -208,12 +208,12 @@ def check(machine: GroupMachine) -> None:
             assert member.join_ticket is not None or member.sync_ticket is not None or member.session.due is not None, (group, member.id)
         assert not set(group.pending) & set(group.members)
         assert set(group.static.values()) <= set(group.members)
-        assert group.pending_sync <= set(group.members)
+        assert set(group.pending_sync) <= set(group.members)
         assert states in (EMPTY, "PreparingRebalance") or group.leader in group.members
         if states == "PreparingRebalance":
-            assert group.join.due is not None, group
+            assert group.join is not None and group.join.due is not None, group
         if states == "CompletingRebalance":
-            assert group.sync.due is not None
+            assert group.sync is not None and group.sync.due is not None
         if states == STABLE:
             assert group.recorded is not None
             assert (group.recorded.generation, group.recorded.protocol, group.recorded.leader) == (group.generation, group.protocol, group.leader)
