@@ -374,7 +374,7 @@ def test_any_engine_is_a_list_of_batches(engine: str, steps: list[tuple[Any, ...
             offset = max(a, floor)
             found = next((x[3] for x in model.batches if x[1] > offset and x[2] >= b), None)
             assert partition.find_by_timestamp(b, offset) == found
-            assert partition.max_timestamp(offset) == max([x[2] for x in model.batches if x[1] > offset], default=-1)
+            assert partition.max_timestamp(offset) == max([-1, *(x[2] for x in model.batches if x[1] > offset)])
         assert partition.end_offset == model.end
         assert partition.size_bytes >= sum(len(x[3]) for x in model.batches)
         extents = partition.extents()
