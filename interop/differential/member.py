@@ -111,10 +111,10 @@ class Member:
         self.join_later(**more)
         self.settle()
 
-    def settle(self) -> None:
-        """Wait until the group rebalances: a broker with threads may take two connections' requests in any order."""
+    def settle(self, state: str = "PreparingRebalance") -> None:
+        """Wait until the group is in a state: a broker with threads may take two connections' requests in any order, or answer before it has written."""
         request = DescribeGroupsRequest(groups=[self.group])
-        self.talk.settle(lambda: self.talk.quiet(request, 5).groups[0].group_state == "PreparingRebalance")
+        self.talk.settle(lambda: self.talk.quiet(request, 5).groups[0].group_state == state)
 
     def sync_later(self, given: dict[str, bytes] | None = None, step: str = "sync", **more: Any) -> None:
         version = min(self.version, 5)

@@ -151,6 +151,7 @@ def bad_joins(talk: Talk, version: int) -> None:
         a.join("unknown member, no group")
         a.id = ""
         a.join("no protocols, no group", protocols=())
+        a.settle("Empty")
         a.describe("no protocols, no group: what came of it")
         a.join("no protocol type", protocol_type="")
         a.enter()
