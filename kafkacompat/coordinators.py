@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from .errors import ErrorCode, KafkaError
 from .internal_topics import java_hash
 from .log.shard import Shard
+from .metadata.image import GROUP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from .broker import Broker
     from .context import RequestContext
@@ -171,12 +172,43 @@ class GroupCoordinators:
             broker = self._broker
             shard = self._shards[index] = GroupShard(
                 broker.logs.get(topic.id, index),
-                lambda: GroupMachine(broker.config),
+                lambda: GroupMachine(broker.config, TopicsAndSettings(broker)),
                 now_ms=broker.clock.now_ms,
                 after=broker.timers.after,
                 carry_out=_tell,
             )
         return shard
+
+
+class TopicsAndSettings:
+    """What the machines know of the cluster: always the present image."""
+
+    __slots__ = ("_broker",)
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    @property
+    def generation(self) -> int:
+        """That of the image."""
+        return self._broker.metadata.generation
+
+    def topic(self, name: str) -> tuple[bytes, int] | None:
+        """(id, number of partitions) of a topic."""
+        topic = self._broker.metadata.topics.get(name)
+        return None if topic is None else (topic.id, len(topic.partitions))
+
+    def topic_name(self, topic_id: bytes) -> str | None:
+        """The name of the topic with this id."""
+        return self._broker.topic_name(topic_id)
+
+    def topic_names(self) -> Iterable[str]:
+        """All topics."""
+        return self._broker.metadata.topics
+
+    def group_config(self, group_id: str) -> Mapping[str, str]:
+        """What was set for one group."""
+        return self._broker.metadata.config(GROUP, group_id)
 
 
 def _tell(generation: Generation) -> None:

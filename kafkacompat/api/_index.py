@@ -29,6 +29,8 @@ INDEX: tuple[tuple[int, str, str, int, int, int], ...] = (
     (44, "incremental_alter_configs", "IncrementalAlterConfigs", 0, 1, 1),
     (47, "offset_delete", "OffsetDelete", 0, 0, 99),
     (60, "describe_cluster", "DescribeCluster", 0, 2, 0),
+    (68, "consumer_group_heartbeat", "ConsumerGroupHeartbeat", 0, 1, 0),
+    (69, "consumer_group_describe", "ConsumerGroupDescribe", 0, 1, 0),
     (74, "list_config_resources", "ListConfigResources", 0, 1, 0),
     (75, "describe_topic_partitions", "DescribeTopicPartitions", 0, 0, 0),
 )

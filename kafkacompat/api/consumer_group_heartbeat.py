@@ -1,9 +1,34 @@
-"""ConsumerGroupHeartbeat (key 68): declared, not served."""
+"""ConsumerGroupHeartbeat (key 68), versions 0 and 1: be a member of a consumer group (KIP-848). Joining, subscribing, giving up
+partitions, being given some, staying alive and leaving are all this one request.
+
+Member epoch 0 joins, -1 leaves, -2 leaves for a while (static members). The answer has the member's epoch, how soon to come again,
+and the partitions that the member is to own, null where that has not changed. From version 1 on clients make their own member ids and may
+subscribe with a regex (RE2 syntax; needs `pip install kafkacompat[regex]`, else INVALID_REGULAR_EXPRESSION).
+
+INVALID_REQUEST, UNSUPPORTED_ASSIGNOR, GROUP_ID_NOT_FOUND, GROUP_MAX_SIZE_REACHED, UNKNOWN_MEMBER_ID, FENCED_MEMBER_EPOCH,
+UNRELEASED_INSTANCE_ID, FENCED_INSTANCE_ID, INVALID_REGULAR_EXPRESSION.
+
+Differs from Apache Kafka: the new assignment is made at once (`group.consumer.assignment.interval.ms` is 0 here, 1000 there); a regex
+is resolved with the heartbeat that brings it, and with each change of the metadata; a group is not yet migrated between the protocols
+while it has members, as if `group.consumer.migration.policy` were "disabled": who comes with the other protocol is refused
+(GROUP_ID_NOT_FOUND here, INCONSISTENT_GROUP_PROTOCOL in JoinGroup). An Empty group becomes one of the kind of who comes.
+"""
 
 from __future__ import annotations
 
+from binascii import b2a_base64
+from typing import TYPE_CHECKING, Any
+
+from ..coordinators import client_host, once_durable
+from ..groups.consumer import check
+from ..groups.events import ConsumerHeartbeat, HeartbeatAnswer
 from ..wire.message import Message, Struct, field
 from ..wire.types import Int16, Int32, String, Uuid
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from ..context import RequestContext
 
 
 class TopicPartitions(Struct):
@@ -41,3 +66,75 @@ class ConsumerGroupHeartbeatResponse(Message, key=68, versions="0-1", flexible="
     member_epoch: Int32
     heartbeat_interval_ms: Int32
     assignment: Assignment | None = field(default=None)
+
+
+OWN_ID_FROM = 1
+"""Version from which clients make their member ids (KIP-1082)."""
+
+
+def handle(
+    ctx: RequestContext, request: ConsumerGroupHeartbeatRequest
+) -> ConsumerGroupHeartbeatResponse | Coroutine[Any, Any, ConsumerGroupHeartbeatResponse]:
+    """Answer at once where everything is durable at once."""
+    broker = ctx.broker
+    group_id, member_id, epoch = request.group_id, request.member_id, request.member_epoch
+    owned = request.topic_partitions
+    if (
+        epoch > 0
+        and owned is None
+        and request.subscribed_topic_names is None
+        and not request.subscribed_topic_regex
+        and request.instance_id is None
+        and request.rack_id is None
+        and request.server_assignor is None
+        and request.rebalance_timeout_ms < 0
+    ):
+        shard = broker.groups.find(ctx.node.id, group_id)
+        if shard.machine.is_sign_of_life(group_id, member_id, epoch, broker.clock.now_ms()):
+            interval_ms = shard.machine.heartbeat_interval_ms(group_id)
+            alive = ConsumerGroupHeartbeatResponse(error_code=0, member_id=member_id, member_epoch=epoch, heartbeat_interval_ms=interval_ms)
+            return once_durable(alive, (shard,))  # type: ignore[no-any-return]
+    event = ConsumerHeartbeat(
+        group_id,
+        member_id,
+        epoch,
+        topics=request.subscribed_topic_names,
+        regex=request.subscribed_topic_regex,
+        owned=None if owned is None else [(bytes(topic.topic_id), p) for topic in owned for p in topic.partitions],
+        rebalance_timeout_ms=request.rebalance_timeout_ms,
+        instance_id=request.instance_id,
+        rack_id=request.rack_id,
+        assignor=request.server_assignor,
+        client_id=ctx.client_id or "",
+        client_host=client_host(ctx),
+    )
+    check(event, ctx.version >= OWN_ID_FROM, broker.config["group.consumer.assignors"])
+    if not member_id:
+        event.member_id = _new_id(broker.random.randbytes(16))
+    shard = broker.groups.find(ctx.node.id, group_id)
+    return once_durable(_response(shard.submit_now(event)), (shard,))  # type: ignore[no-any-return]
+
+
+def _new_id(drawn: bytes) -> str:
+    """16 bytes as Kafka writes ids, which never begin with a dash."""
+    text = b2a_base64(drawn, newline=False).decode().rstrip("=").replace("+", "-").replace("/", "_")
+    return "A" + text[1:] if text[0] == "-" else text
+
+
+def _response(answer: HeartbeatAnswer) -> ConsumerGroupHeartbeatResponse:
+    told = answer.assignment
+    assignment = None
+    if told is not None:
+        assignment = Assignment(topic_partitions=[ResponseTopicPartitions(topic_id=t, partitions=partitions) for t, partitions in told.items()])
+    return ConsumerGroupHeartbeatResponse(
+        error_code=0,
+        member_id=answer.member_id,
+        member_epoch=answer.epoch,
+        heartbeat_interval_ms=answer.heartbeat_interval_ms,
+        assignment=assignment,
+    )
+
+
+def failure(request: ConsumerGroupHeartbeatRequest, code: int, message: str | None) -> ConsumerGroupHeartbeatResponse:
+    """The code and what is wrong."""
+    return ConsumerGroupHeartbeatResponse(error_code=code, error_message=message, member_epoch=0, heartbeat_interval_ms=0)

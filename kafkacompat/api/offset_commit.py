@@ -101,6 +101,7 @@ def handle(ctx: RequestContext, request: OffsetCommitRequest) -> OffsetCommitRes
         offsets,
         instance_id=request.group_instance_id,
         retain_ms=request.retention_time_ms,
+        knows_epochs=ctx.version >= NO_GROUP_FROM,
     )
     shard = broker.groups.find(ctx.node.id, group_id)
     codes = shard.submit_now(event)

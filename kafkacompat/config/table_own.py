@@ -34,6 +34,7 @@ FEATURE: Row = (FEATURE_PREFIX, STRING, None, "filled", READ_ONLY | ACTIVE, "Lev
 
 OUR_DEFAULTS: dict[str, str] = {
     "controller.listener.names": "CONTROLLER",
+    "group.consumer.assignment.interval.ms": "0",
     "group.initial.rebalance.delay.ms": "0",
     "listeners": "PLAINTEXT://127.0.0.1:9092",
     "node.id": "0",

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from ..errors import ProtocolError
 from ..records.batch import uvarint
 from ..wire.types import ZERO_UUID
+from . import consumer_records
+from .consumer_records import ConsumerRecord
 from .records import GroupMetadataKey, GroupMetadataValue, OffsetCommitValue
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ class Foreign:
         self.value = value
 
 
-Entry = OffsetRecord | GroupRecord | Foreign
+Entry = OffsetRecord | GroupRecord | ConsumerRecord | Foreign
 
 
 def encode(record: Entry) -> tuple[bytes, bytes | None]:
@@ -123,6 +125,8 @@ def encode(record: Entry) -> tuple[bytes, bytes | None]:
         key = GROUP.to_bytes(2, "big") + GroupMetadataKey(group=record.group_id).encode(0)
         value = record.value
         return key, None if value is None else GROUP_VALUE_VERSION.to_bytes(2, "big") + value.encode(GROUP_VALUE_VERSION)
+    if type(record) is ConsumerRecord:
+        return consumer_records.encode(record)
     assert isinstance(record, Foreign)
     return record.key, record.value
 
@@ -154,6 +158,8 @@ def decode(key: Buffer, value: Buffer | None) -> Entry:
     if kind == GROUP:
         group = GroupMetadataKey.read(key, 0, 2)[0].group
         return GroupRecord(group, None if value is None else GroupMetadataValue.read(value, _version(value, GroupMetadataValue.VERSIONS[1]), 2)[0])
+    if kind in consumer_records.KINDS:
+        return consumer_records.decode(kind, key, value)
     return Foreign(bytes(key), None if value is None else bytes(value))
 
 

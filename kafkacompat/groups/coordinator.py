@@ -1,6 +1,7 @@
 """The machine of one partition of `__consumer_offsets`: the groups whose ids lead to it, and their offsets.
 
     Join, Sync, Leave       classic.py     answered now, or when the generation or the assignment is there
+    ConsumerHeartbeat       consumer.py    answered now
     Commit, DeleteOffsets   offsets.py     answered now
     DeleteGroup, TopicGone                 answered now
 
@@ -10,41 +11,66 @@ Hard, and so changed by `apply` alone: which groups the log knows (`recorded`), 
 soft: while it is live `apply` leaves it as the move has made it, at start-up it is made from the record. A machine that could
 not append is thrown away, so nothing that a move did too early is ever seen.
 
-Other kinds of group (KIP-848) come in as further classes of `Group` in `groups`, with their own records in place of `Foreign`.
+Other kinds of group come in as further classes of `Group` in `groups`, with their own records in place of `Foreign`. A group that
+is Empty becomes one of another kind when somebody of that kind joins; its offsets stay.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ErrorCode
+from ..errors import ErrorCode, KafkaError
 from ..log.machine import Outcome
 from . import codec, events, offsets
 from .classic import ClassicRules
 from .classic_group import ClassicGroup
 from .codec import Foreign, GroupRecord, OffsetRecord
+from .consumer import LEAVING, ConsumerRules
+from .consumer_group import ConsumerGroup
+from .consumer_records import ConsumerRecord
 from .deadlines import Deadline, Deadlines
 from .group import DEAD, EMPTY, Group, Settings
+from .records import ConsumerGroupMetadataKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .codec import Entry, Offset
+    from .consumer_group import Cluster
 
 MINUTE_MS = 60_000
+
+
+class Nothing:
+    """A cluster without topics."""
+
+    generation = 0
+
+    def topic(self, name: str) -> tuple[bytes, int] | None:
+        return None
+
+    def topic_name(self, topic_id: bytes) -> str | None:
+        return None
+
+    def topic_names(self) -> list[str]:
+        return []
+
+    def group_config(self, group_id: str) -> dict[str, str]:
+        return {}
 
 
 class GroupMachine:
     """Pure. `settings` are read by Kafka's names as they are needed, so that what is changed at run time counts at once."""
 
-    __slots__ = ("_deadlines", "_live", "_rules", "_sweep", "foreign", "groups", "settings")
+    __slots__ = ("_consumer", "_deadlines", "_live", "_rules", "_sweep", "foreign", "groups", "settings")
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, cluster: Cluster | None = None) -> None:
         self.settings = settings
         self.groups: dict[str, Group] = {}
         self.foreign: dict[bytes, bytes] = {}
         self._deadlines = Deadlines()
         self._rules = ClassicRules(settings, self._deadlines)
+        self._consumer = ConsumerRules(settings, self._deadlines, cluster or Nothing())
         self._sweep = Deadline(self._expire_offsets)
         self._live = False
 
@@ -64,6 +90,8 @@ class GroupMachine:
             if deadline is None:
                 return out
             deadline.call(*deadline.arguments)
+            if out.records and deadline.arguments and isinstance(deadline.arguments[0], ConsumerGroup):
+                return out  # what is due next has to see these applied
 
     def deadline_ms(self) -> int | None:
         """When something is due; at once when groups were read from the log and nobody has looked at them."""
@@ -73,13 +101,15 @@ class GroupMachine:
 
     def _begin(self, now_ms: int) -> Outcome:
         rules = self._rules
-        rules.now_ms = now_ms
-        out = rules.out = Outcome()
+        rules.now_ms = self._consumer.now_ms = now_ms
+        out = rules.out = self._consumer.out = Outcome()
         if not self._live:
             self._live = True
             for group in list(self.groups.values()):
                 if isinstance(group, ClassicGroup):
                     rules.loaded(group)
+                elif isinstance(group, ConsumerGroup):
+                    self._consumer.loaded(group)
             self._deadlines.set(self._sweep, now_ms + self.settings["offsets.retention.check.interval.ms"])
         return out
 
@@ -93,21 +123,44 @@ class GroupMachine:
                 group = self._new_group(record.group_id)
             offsets.apply(group, record)
         elif isinstance(record, GroupRecord):
-            if record.value is None:
-                gone = self.groups.pop(record.group_id, None)
-                if gone is not None:
-                    gone.state = DEAD
-                return
             known = self.groups.get(record.group_id)
+            if record.value is None:
+                if isinstance(known, ClassicGroup):
+                    self._end(known)
+                return
             if not isinstance(known, ClassicGroup):
                 known = self._new_group(record.group_id)
             known.recorded = record.value
             if not self._live:
                 known.load(record.value, self._rules)
+        elif isinstance(record, ConsumerRecord):
+            self._apply_consumer(record)
         elif record.value is None:
             self.foreign.pop(record.key, None)
         else:
             self.foreign[record.key] = record.value
+
+    def _apply_consumer(self, record: ConsumerRecord) -> None:
+        known = self.groups.get(record.group_id)
+        if record.value is None:
+            if not isinstance(known, ConsumerGroup):
+                return
+            if isinstance(record.key, ConsumerGroupMetadataKey):
+                self._end(known)
+                return
+        elif not isinstance(known, ConsumerGroup):
+            group = ConsumerGroup(record.group_id)
+            if known is not None:
+                group.offsets = known.offsets
+            known = self.groups[group.id] = group
+        known.apply(record)
+
+    def _end(self, group: Group) -> None:
+        """A group is no more; offsets that are left are those of nobody."""
+        del self.groups[group.id]
+        group.state = DEAD
+        if group.offsets:
+            self._new_group(group.id).offsets = group.offsets
 
     def encode(self, record: Entry) -> tuple[bytes, bytes | None]:
         """Key and value in the log."""
@@ -124,6 +177,8 @@ class GroupMachine:
         for group in self.groups.values():
             if isinstance(group, ClassicGroup) and group.recorded is not None:
                 yield GroupRecord(group.id, group.recorded)
+            elif isinstance(group, ConsumerGroup):
+                yield from group.records()
             for topic, partitions in group.offsets.items():
                 for partition, offset in partitions.items():
                     yield OffsetRecord(group.id, topic, partition, offset)
@@ -138,6 +193,15 @@ class GroupMachine:
         if not self._live:
             self._begin(now_ms)
         return self._rules.heartbeat(group, member_id, instance_id, generation, now_ms)
+
+    def is_sign_of_life(self, group_id: str, member_id: str, epoch: int, now_ms: int) -> bool:
+        """Would a ConsumerHeartbeat that says nothing but this change nothing? Then the member has been heard of."""
+        group = self.groups.get(group_id)
+        return type(group) is ConsumerGroup and self._live and self._consumer.unchanged(group, member_id, epoch, now_ms)
+
+    def heartbeat_interval_ms(self, group_id: str) -> int:
+        """How soon the members of a consumer group are to come again."""
+        return self._consumer.setting(group_id, "heartbeat.interval.ms")
 
     def fetch(self, group_id: str, topic: str, topic_id: bytes, partition: int) -> Offset | None:
         """A committed offset, None where there is none. See `offsets.fetch`."""
@@ -159,7 +223,13 @@ class GroupMachine:
         out = self._rules.out
         settings = self.settings
         group = self.groups.get(event.group_id)
-        is_new = group is None
+        if isinstance(group, ConsumerGroup) and not group.members and event.group_id and not event.member_id:
+            out.records += group.tombstones()
+            offsets_left = group.offsets
+            group = self._new_group(event.group_id)
+            group.offsets = offsets_left
+        before = len(out.records)
+        is_new = group is None or before > 0
         code = 0
         if not event.group_id:
             code = ErrorCode.INVALID_GROUP_ID
@@ -173,12 +243,49 @@ class GroupMachine:
         elif not isinstance(group, ClassicGroup):
             code = ErrorCode.INCONSISTENT_GROUP_PROTOCOL
         if code:
-            out.replies.append((ticket, events.Joined(code, event.member_id)))
+            # Whether it has an id is asked first, as in Apache Kafka.
+            comes_again = code == ErrorCode.INCONSISTENT_GROUP_PROTOCOL and event.needs_id and not event.member_id and event.instance_id is None
+            if comes_again:
+                code = ErrorCode.MEMBER_ID_REQUIRED
+            out.replies.append((ticket, events.Joined(code, f"{event.client_id}-{event.new_id}" if comes_again else event.member_id)))
             return
         assert isinstance(group, ClassicGroup)
         self._rules.join(group, event, ticket)
-        if is_new and not out.records:
+        if is_new and len(out.records) == before:
             out.records.append(group.first_record())
+
+    def _heartbeat(self, event: events.ConsumerHeartbeat, ticket: int) -> None:
+        out, rules = self._rules.out, self._consumer
+        answer: events.HeartbeatAnswer | KafkaError
+        try:
+            answer = self._heartbeat_answer(event)
+        except KafkaError as error:
+            out.records = []
+            rules.out.records = out.records
+            answer = error
+        out.replies.append((ticket, answer))
+
+    def _heartbeat_answer(self, event: events.ConsumerHeartbeat) -> events.HeartbeatAnswer:
+        known = self.groups.get(event.group_id)
+        if isinstance(known, ConsumerGroup):
+            if event.epoch in LEAVING:
+                return self._consumer.leave(known, event)
+            return self._consumer.heartbeat(known, event, False)
+        if event.epoch != 0 and known is None:
+            kind = "Group" if event.epoch in LEAVING else "Consumer group"
+            raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, f"{kind} {event.group_id} not found.")
+        if known is not None and (event.epoch != 0 or known.state != EMPTY or (isinstance(known, ClassicGroup) and known.pending)):
+            raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {event.group_id} is not a consumer group.")
+        group = ConsumerGroup(event.group_id)
+        if known is not None:
+            group.offsets = known.offsets
+            if isinstance(known, ClassicGroup) and known.recorded is not None:
+                self._rules.out.records.append(GroupRecord(known.id, None))
+        answer = self._consumer.heartbeat(group, event, True)
+        if known is not None:
+            known.state = DEAD
+        self.groups[group.id] = group
+        return answer
 
     def _sync(self, event: events.Sync, ticket: int) -> None:
         group = self._classic(event.group_id)
@@ -204,7 +311,7 @@ class GroupMachine:
         if group is None:
             code = ErrorCode.NONE if event.generation < 0 else ErrorCode.GROUP_ID_NOT_FOUND
         else:
-            code = group.check_commit(event.member_id, event.instance_id, event.generation)  # type: ignore[assignment]
+            code = group.check_commit_of(event)  # type: ignore[assignment]
         if code:
             out.replies.append((ticket, code))
             return
@@ -237,7 +344,7 @@ class GroupMachine:
         else:
             code = ErrorCode.NONE
             out.records += offsets.tombstones(group)
-            out.records.append(GroupRecord(group.id, None))
+            out.records += group.tombstones()
         out.replies.append((ticket, code))
 
     def _topic_gone(self, event: events.TopicGone, ticket: int) -> None:
@@ -260,11 +367,12 @@ class GroupMachine:
             found = offsets.expired(group, now_ms, retention_ms)
             out.records += found
             if offsets.is_left(group, len(found)) and not (isinstance(group, ClassicGroup) and group.pending):
-                out.records.append(GroupRecord(group.id, None))
+                out.records += group.tombstones()
         self._deadlines.set(self._sweep, again_ms)
 
 
 _DECISIONS: dict[type, Callable[[GroupMachine, Any, int], None]] = {
+    events.ConsumerHeartbeat: GroupMachine._heartbeat,
     events.Join: GroupMachine._join,
     events.Sync: GroupMachine._sync,
     events.Leave: GroupMachine._leave,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 
 class Join:
@@ -147,10 +147,11 @@ class Commit:
 
     `generation` is -1 for a client that is no member. `retain_ms` (version 2 to 4) is how long to keep the offsets, -1
     for as long as the broker does. Answer: a list of codes in the order of `offsets`, or one code (an int) for all;
-    GROUP_ID_NOT_FOUND where there is neither group nor a generation of -1.
+    GROUP_ID_NOT_FOUND where there is neither group nor a generation of -1. `knows_epochs` is false for a client that is too old
+    for consumer groups (before version 9).
     """
 
-    __slots__ = ("generation", "group_id", "instance_id", "member_id", "offsets", "retain_ms")
+    __slots__ = ("generation", "group_id", "instance_id", "knows_epochs", "member_id", "offsets", "retain_ms")
 
     def __init__(
         self,
@@ -161,6 +162,7 @@ class Commit:
         *,
         instance_id: str | None = None,
         retain_ms: int = -1,
+        knows_epochs: bool = True,
     ) -> None:
         self.group_id = group_id
         self.member_id = member_id
@@ -168,6 +170,72 @@ class Commit:
         self.offsets = offsets
         self.instance_id = instance_id
         self.retain_ms = retain_ms
+        self.knows_epochs = knows_epochs
+
+
+class ConsumerHeartbeat:
+    """ConsumerGroupHeartbeat. Answer: `HeartbeatAnswer`, or a KafkaError.
+
+    `epoch` is the member's: 0 to join, -1 to leave, -2 for a static member to leave for a while. `topics`, `regex` and `owned`
+    ((topic id, partition) pairs) are None where the member says nothing, as nothing has changed.
+    """
+
+    __slots__ = (
+        "assignor",
+        "client_host",
+        "client_id",
+        "epoch",
+        "group_id",
+        "instance_id",
+        "member_id",
+        "owned",
+        "rack_id",
+        "rebalance_timeout_ms",
+        "regex",
+        "topics",
+    )
+
+    def __init__(
+        self,
+        group_id: str,
+        member_id: str,
+        epoch: int,
+        *,
+        topics: Sequence[str] | None = None,
+        regex: str | None = None,
+        owned: Collection[tuple[bytes, int]] | None = None,
+        rebalance_timeout_ms: int = -1,
+        instance_id: str | None = None,
+        rack_id: str | None = None,
+        assignor: str | None = None,
+        client_id: str = "",
+        client_host: str = "",
+    ) -> None:
+        self.group_id = group_id
+        self.member_id = member_id
+        self.epoch = epoch
+        self.topics = topics
+        self.regex = regex
+        self.owned = owned
+        self.rebalance_timeout_ms = rebalance_timeout_ms
+        self.instance_id = instance_id
+        self.rack_id = rack_id
+        self.assignor = assignor
+        self.client_id = client_id
+        self.client_host = client_host
+
+
+class HeartbeatAnswer:
+    """The answer to `ConsumerHeartbeat`: the epoch that the member has now, when to be heard of again, and what it is to own
+    (topic id -> partitions), None where that has not changed."""
+
+    __slots__ = ("assignment", "epoch", "heartbeat_interval_ms", "member_id")
+
+    def __init__(self, member_id: str, epoch: int, heartbeat_interval_ms: int, assignment: dict[bytes, list[int]] | None) -> None:
+        self.member_id = member_id
+        self.epoch = epoch
+        self.heartbeat_interval_ms = heartbeat_interval_ms
+        self.assignment = assignment
 
 
 class DeleteOffsets:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .codec import GroupRecord
+
 if TYPE_CHECKING:
     from .codec import Offset
+    from .events import Commit
 
 EMPTY = "Empty"
 DEAD = "Dead"
@@ -37,6 +40,14 @@ class Group:
     def check_commit(self, member_id: str, instance_id: str | None, generation: int) -> int:
         """May this member commit offsets? A code."""
         raise NotImplementedError
+
+    def check_commit_of(self, event: Commit) -> int:
+        """The same, for kinds of groups to which it matters which partitions they are."""
+        return self.check_commit(event.member_id, event.instance_id, event.generation)
+
+    def tombstones(self) -> list[Any]:
+        """The records that end the group; its offsets have their own."""
+        return [GroupRecord(self.id, None)]
 
     def heard_commit(self, member_id: str, now_ms: int) -> None:
         """A member was heard of by its commit."""

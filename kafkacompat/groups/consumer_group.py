@@ -1,0 +1,438 @@
+"""A consumer group (KIP-848) and its members, as the log has them, and what can be asked of them. `consumer.py` says how they move."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import ErrorCode
+from . import records as r
+from .consumer_records import ConsumerRecord
+from .deadlines import Deadline
+from .group import DEAD, EMPTY, Group
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from .assignors import TopicPartition
+    from .codec import Offset
+    from .events import Commit, Generation
+
+ASSIGNING = "Assigning"
+RECONCILING = "Reconciling"
+STABLE = "Stable"
+"""The states beside Empty and Dead, in Kafka's words."""
+
+MEMBER_STABLE = 1
+UNREVOKED_PARTITIONS = 2
+UNRELEASED_PARTITIONS = 3
+"""The states of a member, as its record has them."""
+
+LEFT_FOR_A_WHILE = -2
+"""The epoch of a static member that is away and keeps its place."""
+LEAVE = -1
+"""The epoch with which a member leaves."""
+
+
+class Cluster(Protocol):
+    """What consumer groups know of the cluster. `generation` is another one after every change."""
+
+    @property
+    def generation(self) -> int:
+        """Changes with the metadata."""
+
+    def topic(self, name: str) -> tuple[bytes, int] | None:
+        """(id, number of partitions) of a topic."""
+
+    def topic_name(self, topic_id: bytes) -> str | None:
+        """The name of the topic with this id."""
+
+    def topic_names(self) -> Iterable[str]:
+        """All topics."""
+
+    def group_config(self, group_id: str) -> Mapping[str, str]:
+        """What was set for one group, by Kafka's names."""
+
+
+class Member:
+    """One member. Treated as immutable: `changed` gives another one.
+
+    `assigned` and `revoking` are (topic id, partition) -> the epoch in which it was given to the member (KIP-1251): what it may
+    own, and what it was told to give up and has not yet confirmed. `topics` is in order and without doubles.
+    """
+
+    __slots__ = (
+        "assigned",
+        "assignor",
+        "client_host",
+        "client_id",
+        "epoch",
+        "id",
+        "instance_id",
+        "previous_epoch",
+        "rack_id",
+        "rebalance_timeout_ms",
+        "regex",
+        "revoking",
+        "state",
+        "topics",
+    )
+
+    SUBSCRIPTION = ("instance_id", "rack_id", "client_id", "client_host", "topics", "regex", "rebalance_timeout_ms", "assignor")
+    """What its metadata record says."""
+    CURRENT = ("epoch", "previous_epoch", "state", "assigned", "revoking")
+    """What its assignment record says."""
+
+    def __init__(self, member_id: str) -> None:
+        self.id = member_id
+        self.instance_id: str | None = None
+        self.rack_id: str | None = None
+        self.client_id = ""
+        self.client_host = ""
+        self.topics: tuple[str, ...] = ()
+        self.regex: str | None = None
+        self.rebalance_timeout_ms = -1
+        self.assignor: str | None = None
+        self.epoch = 0
+        self.previous_epoch = -1
+        self.state = MEMBER_STABLE
+        self.assigned: dict[TopicPartition, int] = {}
+        self.revoking: dict[TopicPartition, int] = {}
+
+    def __repr__(self) -> str:
+        return f"<{self.id!r} epoch {self.epoch} state {self.state} {sorted(self.assigned)} - {sorted(self.revoking)}>"
+
+    def changed(self, **values: Any) -> Member:
+        """Another one with other values."""
+        other = Member(self.id)
+        for name in Member.__slots__:
+            setattr(other, name, values[name] if name in values else getattr(self, name))
+        return other
+
+    def same(self, other: Member, names: Iterable[str]) -> bool:
+        """Are these values equal in both?"""
+        return all(getattr(self, name) == getattr(other, name) for name in names)
+
+    def is_reconciled_to(self, epoch: int) -> bool:
+        """Has it all and only what the target of this epoch gives it?"""
+        return self.state == MEMBER_STABLE and self.epoch == epoch
+
+
+def nested(partitions: Iterable[TopicPartition]) -> dict[bytes, list[int]]:
+    """(topic id, partition) pairs as topic id -> partitions, all in order."""
+    found: dict[bytes, list[int]] = {}
+    for topic_id, partition in sorted(partitions):
+        found.setdefault(topic_id, []).append(partition)
+    return found
+
+
+class ConsumerGroup(Group):
+    """One consumer group. `apply` alone changes what is hard; `sessions`, `revocations`, `checked` and `history` are soft.
+
+    `targets` are what the members are to have, by member id, of the target assignment of epoch `target_epoch`, made at
+    `target_ms`. `owners` says which member has a partition, assigned or not yet given up. `resolved` are the topics of each regex.
+    """
+
+    __slots__ = (
+        "_state",
+        "checked",
+        "epoch",
+        "hash",
+        "history",
+        "members",
+        "owners",
+        "resolved",
+        "revocations",
+        "sessions",
+        "static",
+        "target_epoch",
+        "target_ms",
+        "targets",
+    )
+
+    kind = "consumer"
+
+    def __init__(self, group_id: str) -> None:
+        self._state: str | None = None
+        super().__init__(group_id)
+        self.protocol_type = "consumer"
+        self.epoch = 0
+        self.hash = 0
+        self.target_epoch = 0
+        self.target_ms = 0
+        self.members: dict[str, Member] = {}
+        self.static: dict[str, str] = {}
+        self.targets: dict[str, frozenset[TopicPartition]] = {}
+        self.owners: dict[TopicPartition, str] = {}
+        self.resolved: dict[str, frozenset[str]] = {}
+        self.sessions: dict[str, Deadline] = {}
+        self.revocations: dict[str, Deadline] = {}
+        self.checked: tuple[int, int] | None = None
+        self.history: list[Generation] = []
+
+    def __repr__(self) -> str:
+        return f"<{self.id!r} {self.state} epoch {self.epoch} {list(self.members.values())}>"
+
+    @property
+    def state(self) -> str:
+        """Kafka's word for where it stands."""
+        if self._state is None:
+            if not self.members:
+                self._state = EMPTY
+            elif self.epoch > self.target_epoch:
+                self._state = ASSIGNING
+            elif all(m.is_reconciled_to(self.target_epoch) for m in self.members.values()):
+                self._state = STABLE
+            else:
+                self._state = RECONCILING
+        return self._state
+
+    @state.setter
+    def state(self, state: str) -> None:
+        self._state = state if state == DEAD else None
+
+    # records
+
+    def apply(self, record: ConsumerRecord) -> None:
+        """Take over one record that is not the end of the group."""
+        self._state = None
+        key, value = record.key, record.value
+        if isinstance(key, r.ConsumerGroupMetadataKey):
+            assert isinstance(value, r.ConsumerGroupMetadataValue)
+            self.epoch, self.hash = value.epoch, value.metadata_hash
+        elif isinstance(key, r.ConsumerGroupTargetAssignmentMetadataKey):
+            if isinstance(value, r.ConsumerGroupTargetAssignmentMetadataValue):
+                self.target_epoch, self.target_ms = value.assignment_epoch, value.assignment_timestamp
+            else:
+                self.target_epoch = self.target_ms = 0
+        elif isinstance(key, r.ConsumerGroupTargetAssignmentMemberKey):
+            if isinstance(value, r.ConsumerGroupTargetAssignmentMemberValue):
+                self.targets[key.member_id] = frozenset((bytes(t.topic_id), p) for t in value.topic_partitions for p in t.partitions)
+            else:
+                self.targets.pop(key.member_id, None)
+        elif isinstance(key, r.ConsumerGroupMemberMetadataKey):
+            self._apply_member(key.member_id, value)
+        elif isinstance(key, r.ConsumerGroupCurrentMemberAssignmentKey):
+            self._apply_current(key.member_id, value)
+        elif isinstance(key, r.ConsumerGroupRegularExpressionKey):
+            if isinstance(value, r.ConsumerGroupRegularExpressionValue):
+                self.resolved[key.regular_expression] = frozenset(value.topics)
+            else:
+                self.resolved.pop(key.regular_expression, None)
+
+    def _apply_member(self, member_id: str, value: Any) -> None:
+        old = self.members.get(member_id)
+        if value is None:
+            if old is not None:
+                self._disown(old)
+                del self.members[member_id]
+                if old.instance_id is not None and self.static.get(old.instance_id) == member_id:
+                    del self.static[old.instance_id]
+            return
+        self.members[member_id] = (old or Member(member_id)).changed(
+            instance_id=value.instance_id,
+            rack_id=value.rack_id,
+            client_id=value.client_id,
+            client_host=value.client_host,
+            topics=tuple(value.subscribed_topic_names),
+            regex=value.subscribed_topic_regex or None,
+            rebalance_timeout_ms=value.rebalance_timeout_ms,
+            assignor=value.server_assignor,
+        )
+        if value.instance_id is not None:
+            self.static[value.instance_id] = member_id
+
+    def _apply_current(self, member_id: str, value: Any) -> None:
+        old = self.members.get(member_id)
+        if old is None:
+            return
+        self._disown(old)
+        if value is None:
+            self.members[member_id] = old.changed(epoch=LEAVE, previous_epoch=LEAVE, assigned={}, revoking={}, state=MEMBER_STABLE)
+            return
+        new = old.changed(
+            epoch=value.member_epoch,
+            previous_epoch=value.previous_member_epoch,
+            state=value.state,
+            assigned=_with_epochs(value.assigned_partitions, value.member_epoch),
+            revoking=_with_epochs(value.partitions_pending_revocation, value.member_epoch),
+        )
+        self.members[member_id] = new
+        for held in (new.assigned, new.revoking):
+            for partition in held:
+                self.owners[partition] = member_id
+
+    def _disown(self, member: Member) -> None:
+        for held in (member.assigned, member.revoking):
+            for partition in held:
+                if self.owners.get(partition) == member.id:
+                    del self.owners[partition]
+
+    def records(self) -> Iterator[ConsumerRecord]:
+        """The fewest records that lead to an equal group, without its offsets."""
+        yield epoch_record(self.id, self.epoch, self.hash)
+        for pattern, topics in self.resolved.items():
+            yield regex_record(self.id, pattern, topics, 0, 0)
+        for member in self.members.values():
+            yield member_record(self.id, member)
+        for member_id, target in self.targets.items():
+            yield target_record(self.id, member_id, target)
+        yield target_epoch_record(self.id, self.target_epoch, self.target_ms)
+        for member in self.members.values():
+            if member.epoch != LEAVE:
+                yield current_record(self.id, member)
+
+    def tombstones(self) -> list[Any]:
+        found: list[Any] = []
+        for member_id in self.members:
+            found += member_tombstones(self.id, member_id)
+        found += [regex_tombstone(self.id, pattern) for pattern in self.resolved]
+        found.append(ConsumerRecord(r.ConsumerGroupTargetAssignmentMetadataKey(group_id=self.id), None))
+        found.append(ConsumerRecord(r.ConsumerGroupMetadataKey(group_id=self.id), None))
+        return found
+
+    # questions
+
+    def subscribed(self) -> set[str]:
+        """The topics that the members subscribe to, by name or regex."""
+        return subscribed_topics(self.members.values(), self.resolved)
+
+    def reads(self, topic: str) -> bool:
+        return topic in self.subscribed()
+
+    def assignor(self, default: str, members: Iterable[Member] | None = None) -> str:
+        """The assignor that most members ask for; `default` when none does."""
+        votes: dict[str, int] = {}
+        for member in self.members.values() if members is None else members:
+            if member.assignor:
+                votes[member.assignor] = votes.get(member.assignor, 0) + 1
+        return max(votes, key=votes.__getitem__) if votes else default
+
+    # what offsets ask
+
+    def check_commit(self, member_id: str, instance_id: str | None, generation: int) -> int:
+        if generation < 0 and not self.members:
+            return 0
+        member = self.members.get(member_id)
+        if member is None:
+            return ErrorCode.UNKNOWN_MEMBER_ID
+        return 0 if generation == member.epoch else ErrorCode.STALE_MEMBER_EPOCH
+
+    def check_commit_of(self, event: Commit) -> int:
+        """An older epoch is good for partitions that the member already had then (KIP-1251)."""
+        code = self.check_commit(event.member_id, event.instance_id, event.generation)
+        member = self.members.get(event.member_id)
+        if code != ErrorCode.UNKNOWN_MEMBER_ID and member is not None and not event.knows_epochs:
+            return ErrorCode.UNSUPPORTED_VERSION
+        if code == ErrorCode.STALE_MEMBER_EPOCH and member is not None and 0 <= event.generation < member.epoch:
+            for _, topic_id, partition, *_ in event.offsets:
+                given = member.assigned.get((topic_id, partition), member.revoking.get((topic_id, partition)))
+                if given is None or event.generation < given:
+                    return code
+            return 0
+        return code
+
+    def check_fetch(self, member_id: str | None, member_epoch: int) -> int:
+        if member_id is None and member_epoch < 0:
+            return 0
+        member = self.members.get(member_id or "")
+        if member is None:
+            return ErrorCode.UNKNOWN_MEMBER_ID
+        return 0 if member.epoch == member_epoch else ErrorCode.STALE_MEMBER_EPOCH
+
+    def check_delete_offsets(self) -> int:
+        return 0
+
+    def idle_since_ms(self, offset: Offset, topic: str) -> int | None:
+        return None if self.reads(topic) else offset.commit_timestamp_ms
+
+
+def subscribed_topics(members: Iterable[Member], resolved: Mapping[str, frozenset[str]]) -> set[str]:
+    """The topics that these members subscribe to, by name or regex."""
+    found: set[str] = set()
+    for member in members:
+        found.update(member.topics)
+        if member.regex:
+            found |= resolved.get(member.regex, frozenset())
+    return found
+
+
+def _with_epochs(topics: Iterable[r.TopicPartitions], epoch: int) -> dict[TopicPartition, int]:
+    found = {}
+    for topic in topics:
+        epochs = topic.assignment_epochs or [epoch] * len(topic.partitions)
+        found.update({(bytes(topic.topic_id), p): e for p, e in zip(topic.partitions, epochs, strict=True)})
+    return found
+
+
+def _without_epochs(held: Mapping[TopicPartition, int]) -> list[r.TopicPartitions]:
+    return [
+        r.TopicPartitions(topic_id=topic_id, partitions=partitions, assignment_epochs=[held[topic_id, p] for p in partitions])
+        for topic_id, partitions in nested(held).items()
+    ]
+
+
+def epoch_record(group_id: str, epoch: int, metadata_hash: int) -> ConsumerRecord:
+    """The group's epoch, and what its topics were then."""
+    value = r.ConsumerGroupMetadataValue(epoch=epoch, metadata_hash=metadata_hash)
+    return ConsumerRecord(r.ConsumerGroupMetadataKey(group_id=group_id), value)
+
+
+def member_record(group_id: str, member: Member) -> ConsumerRecord:
+    """What a member says of itself."""
+    value = r.ConsumerGroupMemberMetadataValue(
+        instance_id=member.instance_id,
+        rack_id=member.rack_id,
+        client_id=member.client_id,
+        client_host=member.client_host,
+        subscribed_topic_names=list(member.topics),
+        subscribed_topic_regex=member.regex or "",
+        rebalance_timeout_ms=member.rebalance_timeout_ms,
+        server_assignor=member.assignor,
+        classic_member_metadata=None,
+    )
+    return ConsumerRecord(r.ConsumerGroupMemberMetadataKey(group_id=group_id, member_id=member.id), value)
+
+
+def current_record(group_id: str, member: Member) -> ConsumerRecord:
+    """Where a member is on its way to its target."""
+    value = r.ConsumerGroupCurrentMemberAssignmentValue(
+        member_epoch=member.epoch,
+        previous_member_epoch=member.previous_epoch,
+        state=member.state,
+        assigned_partitions=_without_epochs(member.assigned),
+        partitions_pending_revocation=_without_epochs(member.revoking),
+    )
+    return ConsumerRecord(r.ConsumerGroupCurrentMemberAssignmentKey(group_id=group_id, member_id=member.id), value)
+
+
+def target_record(group_id: str, member_id: str, target: Iterable[TopicPartition]) -> ConsumerRecord:
+    """What a member is to have."""
+    topics = [r.TopicPartition(topic_id=topic_id, partitions=partitions) for topic_id, partitions in nested(target).items()]
+    key = r.ConsumerGroupTargetAssignmentMemberKey(group_id=group_id, member_id=member_id)
+    return ConsumerRecord(key, r.ConsumerGroupTargetAssignmentMemberValue(topic_partitions=topics))
+
+
+def target_epoch_record(group_id: str, epoch: int, now_ms: int) -> ConsumerRecord:
+    """The epoch of the target assignment, and when it was made."""
+    value = r.ConsumerGroupTargetAssignmentMetadataValue(assignment_epoch=epoch, assignment_timestamp=now_ms)
+    return ConsumerRecord(r.ConsumerGroupTargetAssignmentMetadataKey(group_id=group_id), value)
+
+
+def regex_record(group_id: str, pattern: str, topics: Iterable[str], version: int, now_ms: int) -> ConsumerRecord:
+    """The topics that a regex stands for; `version` is the metadata that they are of."""
+    value = r.ConsumerGroupRegularExpressionValue(topics=sorted(topics), version=version, timestamp=now_ms)
+    return ConsumerRecord(r.ConsumerGroupRegularExpressionKey(group_id=group_id, regular_expression=pattern), value)
+
+
+def regex_tombstone(group_id: str, pattern: str) -> ConsumerRecord:
+    """Nobody uses a regex any more."""
+    return ConsumerRecord(r.ConsumerGroupRegularExpressionKey(group_id=group_id, regular_expression=pattern), None)
+
+
+def member_tombstones(group_id: str, member_id: str) -> list[ConsumerRecord]:
+    """A member is gone."""
+    return [
+        ConsumerRecord(r.ConsumerGroupCurrentMemberAssignmentKey(group_id=group_id, member_id=member_id), None),
+        ConsumerRecord(r.ConsumerGroupTargetAssignmentMemberKey(group_id=group_id, member_id=member_id), None),
+        ConsumerRecord(r.ConsumerGroupMemberMetadataKey(group_id=group_id, member_id=member_id), None),
+    ]

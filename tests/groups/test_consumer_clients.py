@@ -1,0 +1,101 @@
+"""A client that has the consumer group protocol: librdkafka, through confluent-kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, Producer
+
+from kafkacompat.testing import Broker
+
+SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Broker]:
+    with Broker() as running:
+        yield running
+
+
+def produce(broker: Broker, topic: str, count: int, partitions: int) -> None:
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 0})
+    for i in range(count):
+        producer.produce(topic, f"v{i}", partition=i % partitions)
+    assert producer.flush(SECONDS) == 0
+
+
+def consumer(broker: Broker, group: str, **config: Any) -> Consumer:
+    settings = {
+        "bootstrap.servers": broker.bootstrap_servers,
+        "group.id": group,
+        "group.protocol": "consumer",
+        "auto.offset.reset": "earliest",
+        "fetch.wait.max.ms": 50,
+        **{name.replace("_", "."): value for name, value in config.items()},
+    }
+    return Consumer(settings)
+
+
+def until(consumers: list[Consumer], condition: Any) -> list[bytes]:
+    """Poll all of them until the condition holds; what came."""
+    got: list[bytes] = []
+    deadline = monotonic() + SECONDS
+    while not condition(got):
+        assert monotonic() < deadline, f"not within {SECONDS} s; {len(got)} records, {[c.assignment() for c in consumers]}"
+        for one in consumers:
+            message = one.poll(0.05)
+            if message is not None and message.error() is None:
+                got.append(message.value() or b"")
+    return got
+
+
+def test_a_consumer_reads_commits_and_resumes(broker: Broker) -> None:
+    broker.create_topic("one", 3)
+    produce(broker, "one", 30, 3)
+    first = consumer(broker, "g-one", enable_auto_commit=False)
+    first.subscribe(["one"])
+    got = until([first], lambda got: len(got) == 30)
+    assert sorted(got) == sorted(b"v%d" % i for i in range(30))
+    first.commit(asynchronous=False)
+    first.close()
+    produce(broker, "one", 3, 3)
+    second = consumer(broker, "g-one", enable_auto_commit=False)
+    second.subscribe(["one"])
+    assert len(until([second], lambda got: len(got) >= 3)) == 3
+    second.close()
+
+
+def test_two_members_share_and_when_one_leaves_the_other_has_all(broker: Broker) -> None:
+    broker.create_topic("two", 4)
+    first, second = consumer(broker, "g-two"), consumer(broker, "g-two")
+    first.subscribe(["two"])
+    until([first], lambda _: len(first.assignment()) == 4)
+    second.subscribe(["two"])
+    until([first, second], lambda _: len(first.assignment()) == len(second.assignment()) == 2)
+    owned = {p.partition for c in (first, second) for p in c.assignment()}
+    assert owned == {0, 1, 2, 3}
+    second.close()
+    until([first], lambda _: len(first.assignment()) == 4)
+    first.close()
+
+
+def test_A51_a_static_member_comes_back_to_its_partitions(broker: Broker) -> None:
+    broker.create_topic("static", 4)
+    one = consumer(broker, "g-static", group_instance_id="i1")
+    two = consumer(broker, "g-static", group_instance_id="i2")
+    one.subscribe(["static"])
+    until([one], lambda _: len(one.assignment()) == 4)
+    two.subscribe(["static"])
+    until([one, two], lambda _: len(one.assignment()) == len(two.assignment()) == 2)
+    before = {p.partition for p in two.assignment()}
+    two.close()
+    again = consumer(broker, "g-static", group_instance_id="i2")
+    again.subscribe(["static"])
+    until([one, again], lambda _: len(again.assignment()) == 2)
+    assert {p.partition for p in again.assignment()} == before
+    assert len(one.assignment()) == 2
+    again.close()
+    one.close()
