@@ -1,4 +1,4 @@
-"""ConsumerGroupDescribe (key 69), versions 0 and 1: consumer groups (KIP-848) with their members, what these have and are to have.
+"""ConsumerGroupDescribe (key 69), versions 0 to 1: consumer groups (KIP-848) with their members, what these have and are to have.
 
 Partitions of topics that are no more are left out. A group that is not there or of another kind: GROUP_ID_NOT_FOUND. From version 1 on
 members have a type, which is 1, "consumer", for all.

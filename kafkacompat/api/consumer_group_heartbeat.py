@@ -1,4 +1,4 @@
-"""ConsumerGroupHeartbeat (key 68), versions 0 and 1: be a member of a consumer group (KIP-848). Joining, subscribing, giving up
+"""ConsumerGroupHeartbeat (key 68), versions 0 to 1: be a member of a consumer group (KIP-848). Joining, subscribing, giving up
 partitions, being given some, staying alive and leaving are all this one request.
 
 Member epoch 0 joins, -1 leaves, -2 leaves for a while (static members). The answer has the member's epoch, how soon to come again,

@@ -22,9 +22,9 @@ RECONCILING = "Reconciling"
 STABLE = "Stable"
 """The states beside Empty and Dead, in Kafka's words."""
 
-MEMBER_STABLE = 1
-UNREVOKED_PARTITIONS = 2
-UNRELEASED_PARTITIONS = 3
+MEMBER_STABLE = 0
+UNREVOKED_PARTITIONS = 1
+UNRELEASED_PARTITIONS = 2
 """The states of a member, as its record has them."""
 
 LEFT_FOR_A_WHILE = -2

@@ -14,6 +14,7 @@ from kafkacompat.config import BrokerConfig
 from kafkacompat.errors import ProtocolError
 from kafkacompat.groups import codec
 from kafkacompat.groups.codec import Foreign, GroupRecord, Offset, OffsetRecord
+from kafkacompat.groups.consumer_group import ConsumerGroup
 from kafkacompat.groups.coordinator import GroupMachine
 from kafkacompat.groups.records import GroupMetadataValue, OffsetCommitKey, OffsetCommitValue
 
@@ -44,11 +45,17 @@ def test_what_kafka_wrote_leads_to_its_groups() -> None:
     found = machine.fetch("sample-simple", "sample-plain", bytes(16), 0)
     assert found is not None
     assert (found.offset, found.metadata, found.leader_epoch) == (7, "simple", 0)
-    assert len(machine.foreign) == 5, "the consumer group's records are kept as they are"
+    consumer = machine.groups["sample-848"]
+    assert isinstance(consumer, ConsumerGroup)
+    assert consumer.state == "Stable"
+    written = {bytes.fromhex(row["key"]): _bytes(row["value"]) for row in RECORDS}
+    ours = [machine.encode(record) for record in consumer.records()]
+    assert len(ours) == 5
+    assert ours == [(key, written[key]) for key, _ in ours]
     again = GroupMachine(BrokerConfig())
     for record in machine.records():
         again.apply(again.decode(*machine.encode(record)))
-    assert again.foreign == machine.foreign
+    assert again.foreign == machine.foreign == {}
     assert {g.id: g.offsets for g in again.groups.values()} == {g.id: g.offsets for g in machine.groups.values()}
 
 

@@ -16,7 +16,8 @@ SECONDS = 30
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Broker]:
-    with Broker() as running:
+    # A heartbeat every 5 s, as by default, would make the tests slow.
+    with Broker(group_consumer_heartbeat_interval_ms=200, group_consumer_min_heartbeat_interval_ms=200) as running:
         yield running
 
 
