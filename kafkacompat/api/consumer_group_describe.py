@@ -1,7 +1,7 @@
 """ConsumerGroupDescribe (key 69), versions 0 to 1: consumer groups (KIP-848) with their members, what these have and are to have.
 
-Partitions of topics that are no more are left out. A group that is not there or of another kind: GROUP_ID_NOT_FOUND. From version 1 on
-members have a type, which is 1, "consumer", for all.
+What a member has yet to give up is still its own. Partitions of topics that are no more are left out. A group that is not there or of
+another kind: GROUP_ID_NOT_FOUND. From version 1 on members have a type, which is 1, "consumer", for all.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _describe(ctx: RequestContext, group_id: str, operations: int, shards: list[
                 client_host=member.client_host,
                 subscribed_topic_names=list(member.topics),
                 subscribed_topic_regex=member.regex or "",
-                assignment=_assignment(ctx, member.assigned),
+                assignment=_assignment(ctx, member.assigned.keys() | member.revoking.keys()),
                 target_assignment=_assignment(ctx, group.targets.get(member.id, ())),
                 member_type=CONSUMER_MEMBER,
             )

@@ -16,7 +16,7 @@ target takes from it. The group's state is read off them:
     match a regex: seen with the next heartbeat of any member          + 1            made anew (1)         -
     a member leaves, its session ends, it does not give up in time     + 1            with the next         it is gone
     a static member goes (-2)                                          -              -                     keeps its place
-    a static member is back under any id                               -              the same              takes over
+    a static member is back under any id, the same even                -              the same              takes over
     a heartbeat                                                        -              -                     one step, below
 
 (1) Not sooner than `group.consumer.assignment.interval.ms` behind the last one; until then members stay with the old target.
@@ -197,8 +197,6 @@ class ConsumerRules:
             if member_id not in group.members and len(group.members) >= limit:
                 raise _full(limit)
             return group.members.get(member_id) or Member(member_id), None
-        if known.id == member_id:
-            return known, None
         if known.epoch != LEFT_FOR_A_WHILE:
             raise KafkaError(
                 ErrorCode.UNRELEASED_INSTANCE_ID,

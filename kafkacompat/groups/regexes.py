@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 MAX_MEMORY_BYTES = 1 << 20
 """What one compiled pattern may take."""
 
+AS_KAFKA_SAYS = {
+    "missing ]": "missing closing ]",
+    "missing )": "missing closing )",
+    "trailing \\": "trailing backslash at end of expression",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "invalid repetition size": "invalid repeat count",
+    "bad repetition operator": "invalid nested repetition operator",
+}
+"""The engine's words for what is wrong, and those of Kafka's engine."""
+
 _compiled: dict[str, Callable[[str], object]] = {}
 _REMEMBERED = 100
 
@@ -37,8 +47,9 @@ def compiled(pattern: str) -> Callable[[str], object]:
         try:
             found = re2.compile(pattern, options=options).fullmatch
         except (re2.error, UnicodeError) as error:
-            why = str(error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else error)
-            why = why.partition(":")[0] if why.startswith("missing closing") else why
+            told = error.args[0] if error.args else ""
+            why = (told.decode(errors="replace") if isinstance(told, bytes) else str(told)).partition(":")[0]
+            why = AS_KAFKA_SAYS.get(why, why)
             raise KafkaError(
                 ErrorCode.INVALID_REGULAR_EXPRESSION, f"SubscribedTopicRegex `{pattern}` is not a valid regular expression: {why}."
             ) from None

@@ -161,6 +161,7 @@ def test_A51_a_static_member_keeps_its_place() -> None:
     had = set(two.told)
     other = running.client("m3", instance_id="i2")
     assert other.join().code == 111
+    assert running.ask("m2", 0, topics=["t"], owned=[], instance_id="i2", rebalance_timeout_ms=1).code == 111
     assert two.leave(-2).epoch == -2
     assert running.group.epoch == 3
     assert one.beat().assignment is None
@@ -169,6 +170,16 @@ def test_A51_a_static_member_keeps_its_place() -> None:
     assert running.ask("m2", 3, instance_id="i2").code == 82
     assert running.ask("m3", 3).epoch == 3
     assert running.ask("m3", -1, instance_id="nobody").code == 25
+
+
+def test_A51_a_static_member_comes_back_under_its_own_id() -> None:
+    running = ConsumerRunning()
+    one = running.client("m1", instance_id="i1")
+    one.join()
+    one.leave(-2)
+    assert one.join().epoch == 2
+    assert one.told == t(0, 1, 2, 3)
+    assert hard(running.replayed()) == hard(running.machine)
 
 
 def test_A51_a_static_member_that_stays_away_is_gone_with_its_session() -> None:
