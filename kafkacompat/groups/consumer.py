@@ -327,7 +327,7 @@ class ConsumerRules:
                 state=g.UNREVOKED_PARTITIONS, epoch=own_epoch, previous_epoch=member.epoch, assigned=kept, revoking=revoking
             )
         wanted = [tp for tp in target if tp not in kept]
-        free = [tp for tp in wanted if tp not in group.owners]
+        free = [tp for tp in wanted if group.owners.get(tp, member.id) == member.id]  # what it was to give up it may have back
         kept.update(dict.fromkeys(free, epoch))
         state = g.UNRELEASED_PARTITIONS if len(free) < len(wanted) else g.MEMBER_STABLE
         return member.changed(state=state, epoch=epoch, previous_epoch=member.epoch, assigned=kept, revoking={})

@@ -231,6 +231,17 @@ def test_A53_when_one_leaves_the_others_keep_what_they_have() -> None:
     assert clients[0].told | clients[2].told == t(*range(9))
 
 
+def test_who_joins_again_gets_back_what_it_was_to_give_up() -> None:
+    running = ConsumerRunning(Topics(t=2, u=2))
+    one = running.client("m1", ["t"])
+    one.join()
+    one.obey()
+    one.beat(topics=["u"])
+    assert running.group.members["m1"].revoking
+    one.join()
+    assert (one.told, running.group.state) == (t(0, 1), "Stable")
+
+
 def test_A54_who_does_not_give_up_in_time_is_gone() -> None:
     running = ConsumerRunning()
     one, two = running.client("m1", rebalance_timeout_ms=2000), running.client("m2")

@@ -100,3 +100,14 @@ def test_A51_a_static_member_comes_back_to_its_partitions(broker: Broker) -> Non
     assert len(one.assignment()) == 2
     again.close()
     one.close()
+
+
+def test_a_regex_finds_topics_that_come_later(broker: Broker) -> None:
+    pytest.importorskip("re2")
+    broker.create_topic("rx-a", 1)
+    one = consumer(broker, "g-regex")
+    one.subscribe(["^rx-.*"])
+    until([one], lambda _: {p.topic for p in one.assignment()} == {"rx-a"})
+    broker.create_topic("rx-b", 1)
+    until([one], lambda _: {p.topic for p in one.assignment()} == {"rx-a", "rx-b"})
+    one.close()
