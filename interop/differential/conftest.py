@@ -32,6 +32,7 @@ SETTINGS = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
+    "group.consumer.assignment.interval.ms": "0",
     "log.initial.task.delay.ms": "600000",
 }
 """The same at both. Records of the scenarios carry old times, so nothing may expire."""

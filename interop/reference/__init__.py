@@ -37,7 +37,8 @@ STOCK_JVM = (
     "-Djava.awt.headless=true",
 )
 
-# A single node cannot hold three replicas of its internal topics, and nobody wants to wait 3 s for a first rebalance.
+# A single node cannot hold three replicas of its internal topics, and nobody wants to wait 3 s for a first rebalance,
+# nor 1 s for a second one.
 SINGLE_NODE = {
     "offsets.topic.replication.factor": "1",
     "transaction.state.log.replication.factor": "1",
@@ -45,6 +46,7 @@ SINGLE_NODE = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
+    "group.consumer.assignment.interval.ms": "0",
 }
 
 
