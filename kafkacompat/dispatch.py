@@ -12,10 +12,10 @@ from inspect import iscoroutine
 from struct import Struct as Packer
 from typing import TYPE_CHECKING, Any
 
-from .api._registry import API_VERSIONS, SERVED, Api
+from .api._registry import SERVED, Api
 from .context import FLEETING, Fleeting
 from .errors import CloseConnection, ErrorCode, KafkaError, ProtocolError
-from .wire.headers import response_header_version
+from .wire.headers import API_VERSIONS_KEY, response_header_version
 from .wire.primitives import skip_tags
 from .wire.shape import HasRecords, shape_of
 
@@ -248,7 +248,7 @@ class Dispatch:
         if api is None:
             raise ProtocolError(f"API key {key} is not served")
         if not api.low <= version <= api.high:
-            if key != API_VERSIONS:
+            if key != API_VERSIONS_KEY:
                 raise ProtocolError(f"{api.name} version {version} is not served")
             return self._versions_of_api_versions(context, api, version, frame)
         route = self._routes[bytes(frame[:4])] = Route(api, version)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .metadata.events import CreateTopics, NewTopic
 from .metadata.image import INTERNAL_TOPICS
 from .metadata.topics import CLUSTER_METADATA, ring
+from .wire.java import string_hash
 
 if TYPE_CHECKING:
     from .broker import Broker
@@ -57,10 +58,7 @@ def _new_topic(broker: Broker, name: str) -> NewTopic:
 
 def java_hash(text: str) -> int:
     """Java's String.hashCode, made non-negative as Kafka's Utils.abs does: what picks a coordinator's partition."""
-    value = 0
-    units = text.encode("utf-16-be", "surrogatepass")
-    for i in range(0, len(units), 2):
-        value = (31 * value + (units[i] << 8 | units[i + 1])) & 0xFFFFFFFF
+    value = string_hash(text)
     if value == 0x80000000:
         return 0
     return 0x100000000 - value if value > 0x80000000 else value

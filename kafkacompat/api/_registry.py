@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from ..wire.message import Message
 
-API_VERSIONS = 18
 PRODUCE = 0
 
 

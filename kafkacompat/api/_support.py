@@ -52,7 +52,8 @@ def versions(low: int, high: int) -> str:
 
 def text() -> str:
     """The whole file."""
-    from ._registry import API_VERSIONS, PRODUCE, SERVED
+    from ..wire.headers import API_VERSIONS_KEY
+    from ._registry import PRODUCE, SERVED
 
     rows, parts = [], []
     for module in modules():
@@ -70,7 +71,7 @@ def text() -> str:
     served_count = len(SERVED)
     notes = (
         f"{served_count} of {len(rows)} are served. Produce is advertised from version 0, as Kafka does for the sake of librdkafka, and refused below 3. "
-        f"Kafka lists the telemetry keys 71 and 72 only with a receiver configured. Key {API_VERSIONS} itself is answered at any version.\n"
+        f"Kafka lists the telemetry keys 71 and 72 only with a receiver configured. Key {API_VERSIONS_KEY} itself is answered at any version.\n"
     )
     table = "| key | API | versions here | versions of Kafka 4.3.1 |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
     return HEAD + table + "\n" + notes + "\n" + "\n".join(parts)

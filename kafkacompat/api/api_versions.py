@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from ..errors import ErrorCode
 from ..metadata.features import SUPPORTED
+from ..wire.headers import API_VERSIONS_KEY
 from ..wire.message import Message, Struct, field
 from ..wire.types import Bool, Int16, Int32, Int64, String
-from ._registry import API_VERSIONS, PRODUCE, SERVED
+from ._registry import PRODUCE, SERVED
 
 if TYPE_CHECKING:
     from ..broker import Broker
@@ -100,8 +101,8 @@ def response(broker: Broker, version: int) -> ApiVersionsResponse:
 
 def unsupported_version() -> ApiVersionsResponse:
     """The answer, encoded as version 0, to a version that is not served."""
-    api = SERVED[API_VERSIONS]
+    api = SERVED[API_VERSIONS_KEY]
     return ApiVersionsResponse(
         error_code=ErrorCode.UNSUPPORTED_VERSION,
-        api_keys=[ApiVersion(api_key=API_VERSIONS, min_version=api.low, max_version=api.high)],
+        api_keys=[ApiVersion(api_key=API_VERSIONS_KEY, min_version=api.low, max_version=api.high)],
     )

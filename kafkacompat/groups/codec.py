@@ -12,7 +12,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from ..errors import ProtocolError
-from ..records.batch import uvarint
+from ..wire.primitives import encode_uvarint
 from ..wire.types import ZERO_UUID
 from . import consumer_records
 from .consumer_records import ConsumerRecord
@@ -142,7 +142,7 @@ def encode_offset(offset: Offset) -> bytes:
         )
         return EXPIRING_OFFSET_VALUE_VERSION.to_bytes(2, "big") + old.encode(EXPIRING_OFFSET_VALUE_VERSION)
     metadata = offset.metadata.encode()
-    size = uvarint(len(metadata) + 1)
+    size = encode_uvarint(len(metadata) + 1)
     tail = _TOPIC_ID_TAG + offset.topic_id if offset.topic_id != ZERO_UUID else b"\0"
     return b"".join(
         (_OFFSET_HEAD(OFFSET_VALUE_VERSION, offset.offset, offset.leader_epoch), size, metadata, _INT64(offset.commit_timestamp_ms), tail)

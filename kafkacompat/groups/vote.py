@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..wire.java import string_hash
+
 
 def vote(names: list[str]) -> str:
     """The name with most votes. Of several the one that Java's HashMap lists first, which is what Kafka's count ends with: by
@@ -19,8 +21,5 @@ def vote(names: list[str]) -> str:
 
 
 def _place(text: str, size: int) -> int:
-    value = 0
-    units = text.encode("utf-16-be", "surrogatepass")
-    for i in range(0, len(units), 2):
-        value = (31 * value + (units[i] << 8 | units[i + 1])) & 0xFFFFFFFF
+    value = string_hash(text)
     return (value ^ value >> 16) & (size - 1)

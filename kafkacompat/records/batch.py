@@ -14,6 +14,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from ..errors import ErrorCode, KafkaError
+from ..wire.primitives import encode_uvarint
 from .crc import crc32c
 
 if TYPE_CHECKING:
@@ -209,29 +210,12 @@ def reseal(batch: Buffer, body: Buffer, *, attributes: int, max_timestamp: int) 
 
 def build_single(key: bytes | None, value: bytes | None, timestamp: int, *, base_sequence: int = -1) -> bytes:
     """What `build_batch` makes of one record without headers, in less time: a coordinator's writes are mostly that."""
-    key_field = b"\1" if key is None else uvarint(2 * len(key)) + key
-    value_field = b"\1" if value is None else uvarint(2 * len(value)) + value
+    key_field = b"\1" if key is None else encode_uvarint(2 * len(key)) + key
+    value_field = b"\1" if value is None else encode_uvarint(2 * len(value)) + value
     size = 4 + len(key_field) + len(value_field)
-    body = b"".join((uvarint(2 * size), b"\0\0\0", key_field, value_field, b"\0"))
+    body = b"".join((encode_uvarint(2 * size), b"\0\0\0", key_field, value_field, b"\0"))
     fields = AFTER_CRC.pack(0, 0, timestamp, timestamp, -1, -1, base_sequence, 1)
     return b"".join((BEFORE_CRC.pack(0, MIN_LENGTH + len(body), -1, 2, crc32c(body, crc32c(fields))), fields, body))
-
-
-def uvarint(value: int) -> bytes:
-    """7 bits a byte, the lowest first."""
-    if value < 0x80:
-        return _ONE_BYTE[value]
-    if value < 0x4000:
-        return bytes((value & 0x7F | 0x80, value >> 7))
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-_ONE_BYTE = tuple(bytes((value,)) for value in range(0x80))
 
 
 def build_batch(

@@ -33,6 +33,8 @@ def encode_uvarint(value: int) -> bytes:
     """An unsigned varint; `value` is at least 0."""
     if value < 128:
         return SMALL[value]
+    if value < 0x4000:
+        return bytes((value & 0x7F | 0x80, value >> 7))
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
