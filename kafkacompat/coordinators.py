@@ -71,7 +71,7 @@ class GroupShard(Shard):
         if self.log.high_watermark < self.log.end_offset:
             return
         machine, now_ms = self.machine, self._now_ms()
-        self.log.rewrite((machine.encode(record) for record in machine.records()), now_ms, base_sequence=self.base_sequence)
+        self.log.rewrite(((*machine.encode(record), None) for record in machine.records()), now_ms, base_sequence=self.base_sequence)
         self._compact_above = max(COMPACT_ABOVE_BYTES, GROWTH * self.log.size_bytes)
 
 

@@ -170,6 +170,16 @@ def split_batches(buffer: Buffer, position: int = 0) -> Iterator[memoryview]:
         position = following
 
 
+def end_of(buffer: Buffer) -> int:
+    """The offset behind the last batch in `buffer`, which begins with one. It may be cut, but not all of them."""
+    position = end_offset = 0
+    while len(buffer) - position >= PLACE.size:
+        base_offset, length, last_offset_delta = PLACE.unpack_from(buffer, position)
+        end_offset = base_offset + last_offset_delta + 1
+        position += LOG_OVERHEAD + length
+    return end_offset
+
+
 def seal(
     body: Buffer,
     *,
