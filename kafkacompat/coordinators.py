@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import ErrorCode, KafkaError
 from .internal_topics import java_hash
-from .log.shard import Shard
+from .log.shard import Shard, read_batches
 from .metadata.image import GROUP
+from .records.batch import CONTROL, TRANSACTIONAL, unpack_header
+from .records.record import decode_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -71,8 +73,39 @@ class GroupShard(Shard):
         if self.log.high_watermark < self.log.end_offset:
             return
         machine, now_ms = self.machine, self._now_ms()
-        self.log.rewrite(((*machine.encode(record), None) for record in machine.records()), now_ms, base_sequence=self.base_sequence)
+        kept = ((*machine.encode(record), getattr(record, "producer", None)) for record in machine.records())
+        self.log.rewrite(kept, now_ms, base_sequence=self.base_sequence)
         self._compact_above = max(COMPACT_ABOVE_BYTES, GROWTH * self.log.size_bytes)
+
+    def end_transaction(self, producer_id: int, producer_epoch: int, *, commit: bool, coordinator_epoch: int, transaction_version: int) -> int:
+        """Write the marker of a producer's transaction; its offsets count, or are gone. See `PartitionLog.append_marker`."""
+        end_offset = self.log.append_marker(
+            producer_id,
+            producer_epoch,
+            commit=commit,
+            coordinator_epoch=coordinator_epoch,
+            transaction_version=transaction_version,
+            now_ms=self._now_ms(),
+        )
+        self.machine.apply_marker(producer_id, committed=commit)
+        return end_offset
+
+    def _replay(self) -> None:
+        machine = self.machine
+        start = self.log.log_start_offset
+        for batch in read_batches(self.log):
+            _, _, _, _, _, attributes, _, _, _, producer_id, epoch, _, _ = unpack_header(batch, 0)
+            if attributes & CONTROL:
+                from .records.control import read_end_txn
+
+                marker = read_end_txn(batch)
+                if marker is not None:
+                    machine.apply_marker(producer_id, committed=not marker[0])
+                continue
+            producer = (producer_id, epoch) if attributes & TRANSACTIONAL else None
+            for record in decode_batch(batch):
+                if record.offset >= start:
+                    machine.apply(machine.decode(record.key, record.value, producer))
 
 
 def _as_group_error(error: KafkaError) -> KafkaError:
@@ -131,6 +164,22 @@ class GroupCoordinators:
     def history(self, group_id: str) -> list[Generation]:
         """Why a group rebalanced: its last generations, oldest first, since this process began; [] when there are none."""
         return list(getattr(self.group(group_id), "history", ()))
+
+    def complete_transaction(
+        self, index: int, producer_id: int, producer_epoch: int, *, commit: bool, coordinator_epoch: int, transaction_version: int
+    ) -> tuple[PartitionLog, int]:
+        """End a producer's transaction in a partition of `__consumer_offsets`: its log, and the end offset behind the marker.
+
+        UNKNOWN_TOPIC_OR_PARTITION; what `PartitionLog.append_marker` raises.
+        """
+        topic = self._topic()
+        if topic is None or not 0 <= index < len(topic.partitions):
+            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "no such partition")
+        shard = self._open(topic, index)
+        end_offset = shard.end_transaction(
+            producer_id, producer_epoch, commit=commit, coordinator_epoch=coordinator_epoch, transaction_version=transaction_version
+        )
+        return shard.log, end_offset
 
     def topic_deleted(self, name: str) -> None:
         """A topic is gone, and with it the offsets committed for it. If it is the offsets topic, so are all groups."""

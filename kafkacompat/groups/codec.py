@@ -73,18 +73,21 @@ class Offset:
 
 
 class OffsetRecord:
-    """An offset was committed for a group, or, `offset` None, is gone."""
+    """An offset was committed for a group, or, `offset` None, is gone. `producer` is the (id, epoch) of the producer in whose transaction
+    it was committed, None outside of one; it stands in the header of the batch."""
 
-    __slots__ = ("group_id", "offset", "partition", "topic")
+    __slots__ = ("group_id", "offset", "partition", "producer", "topic")
 
-    def __init__(self, group_id: str, topic: str, partition: int, offset: Offset | None) -> None:
+    def __init__(self, group_id: str, topic: str, partition: int, offset: Offset | None, producer: tuple[int, int] | None = None) -> None:
         self.group_id = group_id
         self.topic = topic
         self.partition = partition
         self.offset = offset
+        self.producer = producer
 
     def __repr__(self) -> str:
-        return f"OffsetRecord({self.group_id!r}, {self.topic!r}, {self.partition}, {self.offset!r})"
+        within = f" in the transaction of {self.producer}" if self.producer is not None else ""
+        return f"OffsetRecord({self.group_id!r}, {self.topic!r}, {self.partition}, {self.offset!r}{within})"
 
 
 class GroupRecord:

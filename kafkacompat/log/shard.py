@@ -18,7 +18,7 @@ from ..records.record import Record, decode_batch
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from .machine import Outcome
     from .partition import PartitionLog
@@ -136,7 +136,15 @@ class Shard:
         """Make an outcome happen; (whether the ticket `own` was answered, the answer). Other tickets' futures are set."""
         if outcome.records:
             machine = self.machine
-            if len(outcome.records) == 1:
+            if outcome.producer is not None:
+                batch = build_batch(
+                    [Record(*machine.encode(r), timestamp=now_ms) for r in outcome.records],
+                    base_sequence=self.base_sequence,
+                    producer_id=outcome.producer[0],
+                    producer_epoch=outcome.producer[1],
+                    transactional=True,
+                )
+            elif len(outcome.records) == 1:
                 key, value = machine.encode(outcome.records[0])
                 batch = build_single(key, value, now_ms, base_sequence=self.base_sequence)
             else:
@@ -217,15 +225,21 @@ class Shard:
                 future.set_exception(error)
 
 
-def read_records(log: PartitionLog) -> list[Record]:
-    """All data records of a log, oldest first; control records are left out."""
-    found: list[Record] = []
+def read_batches(log: PartitionLog) -> Iterator[memoryview]:
+    """All batches of a log, oldest first. The first one may begin below the log's start."""
     offset = log.log_start_offset
     end = log.high_watermark
     while offset < end:
         for batch in split_batches(b"".join(log.read(offset, _READ_BYTES, min_one=True))):
             header = unpack_header(batch, 0)
-            if not header[5] & CONTROL:
-                found += [record for record in decode_batch(batch) if record.offset >= offset]
+            yield batch
             offset = header[0] + header[6] + 1
+
+
+def read_records(log: PartitionLog) -> list[Record]:
+    """All data records of a log, oldest first; control records are left out."""
+    found: list[Record] = []
+    for batch in read_batches(log):
+        if not unpack_header(batch, 0)[5] & CONTROL:
+            found += [record for record in decode_batch(batch) if record.offset >= log.log_start_offset]
     return found
