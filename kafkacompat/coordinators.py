@@ -229,6 +229,43 @@ class GroupCoordinators:
         return shard
 
 
+def write_marker(
+    broker: Broker,
+    node_id: int,
+    name: str,
+    index: int,
+    producer_id: int,
+    producer_epoch: int,
+    *,
+    commit: bool,
+    coordinator_epoch: int,
+    transaction_version: int,
+) -> tuple[PartitionLog, int]:
+    """End a producer's transaction in any partition that this node leads: its log, and the end offset behind the marker.
+
+    UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER; what `PartitionLog.append_marker` raises.
+    """
+    partition_log = broker.leader_log(node_id, name, index)
+    if name == TOPIC:
+        return broker.groups.complete_transaction(
+            index,
+            producer_id,
+            producer_epoch,
+            commit=commit,
+            coordinator_epoch=coordinator_epoch,
+            transaction_version=transaction_version,
+        )
+    end_offset = partition_log.append_marker(
+        producer_id,
+        producer_epoch,
+        commit=commit,
+        coordinator_epoch=coordinator_epoch,
+        transaction_version=transaction_version,
+        now_ms=broker.clock.now_ms(),
+    )
+    return partition_log, end_offset
+
+
 class TopicsAndSettings:
     """What the machines know of the cluster: always the present image."""
 

@@ -29,7 +29,7 @@ class PendingOffsets:
     def __bool__(self) -> bool:
         return bool(self._by_place)
 
-    def __contains__(self, place: Place) -> bool:
+    def __contains__(self, place: object) -> bool:
         return place in self._by_place
 
     def __iter__(self) -> Iterator[Place]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 KEPT_BATCHES = 5
 NO_EPOCH = -1
+NO_SEQUENCE = -1
 LAST_EPOCH = 32767
 NO_TRANSACTION = -1
 
@@ -152,7 +153,7 @@ class Producers:
         if producer is not None:
             self._check_epoch(producer, epoch)
         if not self.in_transaction(producer_id, epoch):
-            self.verifications.check(verification, producer_id, 0, is_known=True)
+            self.verifications.check(verification, producer_id, NO_SEQUENCE, is_known=True)
 
     def check_marker(self, producer_id: int, epoch: int, coordinator_epoch: int, transaction_version: int) -> None:
         """May a marker of these be written? INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED.
