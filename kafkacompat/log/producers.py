@@ -214,8 +214,10 @@ class Producers:
                 self.transactions.begin(producer_id, base_offset)
 
     def learn(self, batch: Buffer, base_offset: int) -> None:
-        """A batch of a producer, whatever it is, was appended at `base_offset`, or is replayed."""
+        """A batch, whatever it is, was appended at `base_offset`, or is replayed. One without a producer changes nothing."""
         _, _, _, _, _, attributes, last_delta, _, timestamp, producer_id, epoch, sequence, _ = unpack_header(batch, 0)
+        if producer_id < 0:
+            return
         if attributes & CONTROL:
             from ..records.control import read_end_txn
 
