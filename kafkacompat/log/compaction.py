@@ -1,0 +1,53 @@
+"""The head of a log rewritten as fewer records, a little at a time, while its tail goes on growing.
+
+For a log that a machine reads: what it takes to lead to the machine's state is known, so nothing of the log is read. The head is what
+there is when a compaction begins. The records that replace it are made as it goes on, and may be newer than the first ones of the
+tail; that is the same in the end where the last record of a key is the one that counts, and that is what compacted means.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from ..records.batch import build_batch
+from ..records.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .partition import PartitionLog
+
+RECORDS_PER_STEP = 500
+"""About a millisecond's work, and one batch."""
+
+
+class Compaction:
+    """One compaction of `log`. `records` are (key, value), asked for step by step; they are written with the time `now_ms`."""
+
+    __slots__ = ("_base_sequence", "_batches", "_end_offset", "_log", "_now_ms", "_offset", "_records")
+
+    def __init__(self, log: PartitionLog, records: Iterable[tuple[bytes | None, bytes | None]], now_ms: int, base_sequence: int = -1) -> None:
+        self._log = log
+        self._end_offset = log.roll()
+        self._records = iter(records)
+        self._now_ms = now_ms
+        self._base_sequence = base_sequence
+        self._offset = log.log_start_offset
+        self._batches: list[bytes] = []
+
+    def step(self) -> bool:
+        """Do a little more; False when nothing is left to do. Given up when there are more records than offsets, or the log cannot be written."""
+        log = self._log
+        if log.offline is not None:
+            return False
+        some = [Record(key, value, timestamp=self._now_ms) for key, value in islice(self._records, RECORDS_PER_STEP)]
+        if some:
+            batch = build_batch(some, base_offset=self._offset, leader_epoch=log.leader_epoch, base_sequence=self._base_sequence)
+            self._batches.append(batch)
+            self._offset += len(some)
+            return self._offset <= self._end_offset
+        if log.high_watermark < self._end_offset:
+            return True  # what it replaces may not be on its way yet
+        log.rewrite(self._end_offset, self._batches)
+        return False
