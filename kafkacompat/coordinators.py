@@ -3,9 +3,8 @@
 A group id's hash picks the partition; the node that leads the partition coordinates the group, any other answers
 NOT_COORDINATOR. A machine is made, and its partition replayed, when somebody first asks for it.
 
-The partitions are compacted by their machines: when one has grown to `GROWTH` times what it was behind the last
-compaction (and above `COMPACT_ABOVE_BYTES`), it is rewritten as the fewest records that lead to the same state. So a
-year of commits does not make it grow.
+The partitions are compacted by their machines: one that has grown is rewritten, step by step, as the fewest records that lead
+to the same state. So a year of commits does not make it grow.
 """
 
 from __future__ import annotations
@@ -28,16 +27,12 @@ if TYPE_CHECKING:
     from .groups.coordinator import GroupMachine
     from .groups.events import Generation
     from .groups.group import Group
-    from .log.machine import Outcome
     from .log.partition import PartitionLog
     from .metadata.image import Topic
 
 log = logging.getLogger("kafkacompat.groups")
 
 TOPIC = "__consumer_offsets"
-
-COMPACT_ABOVE_BYTES = 1 << 20
-GROWTH = 4
 
 REMEMBERED = 100_000
 """Routes of groups that are kept."""
@@ -46,36 +41,15 @@ REMEMBERED = 100_000
 class GroupShard(Shard):
     """The machine of one partition, which keeps its log short. As Kafka's, its batches have base sequence 0."""
 
-    __slots__ = ("_compact_above",)
+    __slots__ = ()
 
     base_sequence = 0
+    compact_above_bytes = 1 << 20
 
     machine: GroupMachine
 
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        self._compact_above = COMPACT_ABOVE_BYTES
-        super().__init__(*arguments, **keywords)
-
-    def _carry(self, outcome: Outcome, now_ms: int, own: int) -> tuple[bool, Any]:
-        try:
-            found = super()._carry(outcome, now_ms, own)
-        except KafkaError as error:
-            raise _as_group_error(error) from error
-        if outcome.records and self.log.size_bytes > self._compact_above:
-            self.compact()
-        return found
-
-    def _fail(self, error: KafkaError) -> None:
-        super()._fail(_as_group_error(error))
-
-    def compact(self) -> None:
-        """Rewrite the log as what the machine holds. Nothing happens while part of it is not durable."""
-        if self.log.high_watermark < self.log.end_offset:
-            return
-        machine, now_ms = self.machine, self._now_ms()
-        kept = ((*machine.encode(record), getattr(record, "producer", None)) for record in machine.records())
-        self.log.rewrite(kept, now_ms, base_sequence=self.base_sequence)
-        self._compact_above = max(COMPACT_ABOVE_BYTES, GROWTH * self.log.size_bytes)
+    def _told(self, error: KafkaError) -> KafkaError:
+        return _as_group_error(error)
 
     def end_transaction(self, producer_id: int, producer_epoch: int, *, commit: bool, coordinator_epoch: int, transaction_version: int) -> int:
         """Write the marker of a producer's transaction; its offsets count, or are gone. See `PartitionLog.append_marker`."""

@@ -6,6 +6,7 @@ What happens on one connection is in `connection`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -36,6 +37,9 @@ FIRST_LARGE_BYTES = 2 * 1024 * 1024
 
 ACCEPTED_AT_ONCE = 4096
 DRAIN_SECONDS = 5.0
+
+ACCEPTING_TURNS = 3
+"""A connection that a loop has accepted comes to `admit` at most so many turns of the loop later."""
 
 
 class Port:
@@ -75,6 +79,7 @@ class Server:
         self._ports: list[Port] = []
         self._idle_timer: asyncio.TimerHandle | None = None
         self._partial_timer: asyncio.TimerHandle | None = None
+        self._closing = False
         self._empty: asyncio.Future[None] | None = None
 
     # opening and closing
@@ -94,7 +99,15 @@ class Server:
             self._ports.append(port)
 
     async def close(self) -> None:
-        """Stop listening, end every wait, send what was answered, close every connection."""
+        """Stop listening, end every wait, send what was answered, close every connection. Who still comes is turned away."""
+        self._closing = True
+        # asyncio's own loop loses a connection, descriptor and all, when the server is closed while it is being accepted: so first no more of them.
+        for port in self._ports:
+            assert port.server is not None
+            for sock in port.server.sockets:
+                with contextlib.suppress(NotImplementedError):
+                    self._loop.remove_reader(sock)
+        await self._let_accepted_arrive()
         for port in self._ports:
             assert port.server is not None
             port.server.close()
@@ -103,11 +116,18 @@ class Server:
                 timer.cancel()
         for connection in list(self._connections):
             connection.close("the broker stops")
+        await self._let_accepted_arrive()
         if self._connections:
             self._empty = self._loop.create_future()
             timer = self._loop.call_later(DRAIN_SECONDS, self._abort_all)
             await self._empty
             timer.cancel()
+
+    async def _let_accepted_arrive(self) -> None:
+        for _ in range(ACCEPTING_TURNS):
+            turn = self._loop.create_future()
+            self._loop.call_soon(turn.set_result, None)
+            await turn
 
     def _abort_all(self) -> None:
         for connection in list(self._connections):
@@ -118,6 +138,9 @@ class Server:
     def admit(self, connection: Connection) -> None:
         """Take a new connection in, close it, or let it wait unread until there is a slot, as the limits say."""
         self._connections[connection] = None
+        if self._closing:
+            connection.abort()
+            return
         address = connection.address
         count = self._by_address.get(address, 0) + 1
         self._by_address[address] = count

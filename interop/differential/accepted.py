@@ -56,6 +56,7 @@ ACCEPTED: tuple[Accepted, ...] = (
     Accepted(
         "B16: more than 64 tags in one section close the connection (ours; CVE-2026-111115)", "B16-*", "", ours="closed", step="*2000 empty tags"
     ),
+    Accepted("B23: a frame has a deadline (ours)", "B23-*", "", ours="closed"),
     Accepted("A74: a topic is made before the answer; Kafka answers UNKNOWN_TOPIC_OR_PARTITION first", "A74-B93-auto-creation-*", "topics/*-made/*"),
     Accepted(_ZERO_ID, "A74-by-id-v1[23]", "*", step="the zero id"),
     Accepted("B53: null records are INVALID_RECORD (ours); Kafka never answers", "B53-*", "", kafka="silent"),

@@ -12,25 +12,26 @@ if TYPE_CHECKING:
 
 
 class Case(NamedTuple):
-    """One scenario at one version. `id` is "B60-bad-crc-v9": the rows that it shows, its name, the version."""
+    """One scenario at one version. `id` is "B60-bad-crc-v9": the rows that it shows, its name, the version. `brokers` is the pair that it is put to."""
 
     id: str
     run: Function
     version: int
+    brokers: str
 
 
 _cases: list[Case] = []
 
 
-def scenario(rows: str, versions: Sequence[int]) -> Callable[[Function], Function]:
-    """Register a function under the numbers of the behaviours that it shows ("A2 B60"), to be run at these versions.
+def scenario(rows: str, versions: Sequence[int], brokers: str = "plain") -> Callable[[Function], Function]:
+    """Register a function under the numbers of the behaviours that it shows ("A2 B60"), to be run at these versions against a pair of brokers (`pairs.py`).
 
     It is called with a `Talk` and a version; what it asks at that version is what the numbers are about.
     """
 
     def register(function: Function) -> Function:
         name = "-".join([*rows.split(), function.__name__.strip("_").replace("_", "-")])
-        _cases.extend(Case(f"{name}-v{version}", function, version) for version in versions)
+        _cases.extend(Case(f"{name}-v{version}", function, version, brokers) for version in versions)
         return function
 
     return register

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
 from kafkacompat.api.create_topics import CreatableTopic, CreatableTopicConfig, CreateTopicsRequest
@@ -32,9 +32,11 @@ class Talk:
     until what was prepared is true everywhere in the broker (Kafka answers before that).
     """
 
-    def __init__(self, address: str, case: str, tag: str = "", parent: Talk | None = None) -> None:
-        """`tag` goes in front of topic names and is left out of what is written down: topics of earlier runs may be there."""
-        self.address = address
+    def __init__(self, addresses: Mapping[str, str], case: str, tag: str = "", parent: Talk | None = None, listener: str = "PLAINTEXT") -> None:
+        """`addresses` has "host:port" of each listener. `tag` goes in front of topic names and is left out of what is written down: topics of earlier
+        runs may be there."""
+        self.addresses = addresses
+        self.address = addresses[listener]
         self.case = case
         self.tag = tag
         self.exchanges: list[Exchange] = parent.exchanges if parent else []
@@ -45,9 +47,9 @@ class Talk:
         self._parent = parent
         self._others: list[Talk] = []
 
-    def another(self) -> Talk:
+    def another(self, listener: str = "PLAINTEXT") -> Talk:
         """A connection of its own that writes into the same notes."""
-        other = Talk(self.address, self.case, self.tag, self)
+        other = Talk(self.addresses, self.case, self.tag, self, listener)
         self._others.append(other)
         return other
 
@@ -98,18 +100,23 @@ class Talk:
             self.note(step, {"correlation_id": correlation_id} | self._plain.message(answer, version))
         return answer
 
-    def bytes_closed(self, data: bytes, step: str, timeout_s: float = SILENCE_S) -> None:
-        """Send bytes that are no frame; write down whether the broker closes, answers, or waits for more."""
+    def send(self, data: bytes, step: str, timeout_s: float = SILENCE_S) -> None:
+        """Send bytes as they are; write down whether the broker closes, answers, or waits for more."""
         try:
             self.connection.send(data)
             self.connection.receive_frame(timeout_s)
             outcome = "answered"
         except Closed:
+            self.close()
             outcome = "closed"
         except Silent:
             outcome = "silent"
-        self.close()
         self.note(step, outcome)
+
+    def bytes_closed(self, data: bytes, step: str, timeout_s: float = SILENCE_S) -> None:
+        """The same, with the end of the connection whatever came."""
+        self.send(data, step, timeout_s)
+        self.close()
 
     def still_open(self, step: str = "the connection then") -> None:
         """Write down whether the connection is still served."""

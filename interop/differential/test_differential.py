@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from interop.differential.accepted import ACCEPTED
 from interop.differential.compare import Difference, differences
 from interop.differential.outcome import Outcome
+from interop.differential.pairs import Pairs
 from interop.differential.scenario import Case
 from interop.differential.scenarios import ALL
 from interop.differential.talk import Talk
@@ -18,16 +20,16 @@ from interop.differential.talk import Talk
 TAG = f"{time.time_ns() % 10**9}-" if "KAFKA_BOOTSTRAP" in os.environ else ""
 
 
-def _run(address: str, case: Case) -> Talk:
-    with Talk(address, case.id, TAG) as talk:
+def _run(addresses: Mapping[str, str], case: Case) -> Talk:
+    with Talk(addresses, case.id, TAG) as talk:
         case.run(talk, case.version)
     return talk
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.id)
-def test_same_answers(case: Case, brokers: tuple[str, str], outcome: Outcome) -> None:
+def test_same_answers(case: Case, pairs: Pairs, outcome: Outcome) -> None:
     with ThreadPoolExecutor(2) as both:
-        kafka, ours = (f.exchanges for f in both.map(lambda address: _run(address, case), brokers))
+        kafka, ours = (talk.exchanges for talk in both.map(lambda addresses: _run(addresses, case), pairs.get(case.brokers)))
     found: list[Difference] = []
     for theirs, our in zip(kafka, ours, strict=False):
         assert theirs.step == our.step, f"the brokers led the scenario apart: Kafka at {theirs}, ours at {our}"

@@ -107,7 +107,7 @@ class Exchange:
 
     def _read_all(self, reader: str) -> None:
         for start in STARTS:
-            self._step(("consume", reader, start), self._consume, reader, reader, start)
+            self._step(("consume", reader, start), self._consume_from, reader, start)
         for writer in self.names:
             self._step(("read", reader, writer), self._consume, reader, writer, "start")
 
@@ -143,6 +143,16 @@ class Exchange:
         assert all(batch.magic == 2 for batch in batches), f"{writer} wrote {batches}"
         assert not idempotent or all(batch.producer_id >= 0 for batch in batches), f"{writer} wrote {batches} as idempotent"
 
+    def _consume_from(self, reader: str, start: str) -> None:
+        """From its own topic; from a time, if it cannot set timestamps, from that of the first client that can."""
+        self._consume(reader, self._with_times(reader) if start == "time" else reader, start)
+
+    def _with_times(self, reader: str) -> str:
+        for writer in (reader, *self.names):
+            if self._outcomes["create", writer].exception() is None and self._features[writer].timestamps:
+                return writer
+        raise Unsupported(f"{reader} cannot set timestamps, and nobody else is here to do it")
+
     def _consume(self, reader: str, writer: str, start: str) -> None:
         """Reads all partitions of the writer's topic and compares."""
         if self._outcomes["create", reader].exception() is not None:
@@ -150,8 +160,6 @@ class Exchange:
         features, written = self._features[reader], self._features.get(writer)
         if start == "time" and not features.from_time:
             raise Unsupported(f"{reader} cannot begin at a time")
-        if start == "time" and written is not None and not written.timestamps:
-            raise Unsupported(f"{writer} cannot set timestamps to begin at")
         read_something = False
         problems: list[str] = []
         for partition, (way, _, _) in enumerate(WAYS):

@@ -184,19 +184,25 @@ class GroupMachine:
         return record
 
     def records(self) -> Iterator[Entry]:
-        """The fewest records that lead to an equal machine: what the log is when it has been compacted."""
-        for key, value in self.foreign.items():
+        """The fewest records that lead to an equal machine: what the log is when it has been compacted.
+
+        The machine may go on between them. Then what comes is as it was when this began, or any later time.
+        """
+        for key, value in list(self.foreign.items()):
             yield Foreign(key, value)
-        for group in self.groups.values():
+        for group_id in list(self.groups):
+            group = self.groups.get(group_id)
             if isinstance(group, ClassicGroup) and group.recorded is not None:
                 yield GroupRecord(group.id, group.recorded)
             elif isinstance(group, ConsumerGroup):
-                yield from group.records()
-            for topic, partitions in group.offsets.items():
-                for partition, offset in partitions.items():
-                    yield OffsetRecord(group.id, topic, partition, offset)
-            for (topic, partition), producer, offset in group.pending_offsets.records():
-                yield OffsetRecord(group.id, topic, partition, offset, producer)
+                yield from list(group.records())
+            if group is None:
+                continue
+            for topic, partitions in list(group.offsets.items()):
+                for partition, offset in list(partitions.items()):
+                    yield OffsetRecord(group_id, topic, partition, offset)
+            for (topic, partition), producer, offset in list(group.pending_offsets.records()):
+                yield OffsetRecord(group_id, topic, partition, offset, producer)
 
     # -- plain calls ---------------------------------------------------------------------------------------------------
 

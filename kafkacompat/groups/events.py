@@ -160,7 +160,6 @@ class Commit:
         member_id: str,
         generation: int,
         offsets: Sequence[tuple[str, bytes, int, int, int, str | None]],
-        *,
         instance_id: str | None = None,
         retain_ms: int = -1,
         knows_epochs: bool = True,

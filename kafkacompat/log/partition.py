@@ -21,13 +21,13 @@ from ..records.batch import (
     STAMP_SIZE,
     TRANSACTIONAL,
     end_of,
+    single,
     split_batches,
     unpack_header,
 )
 from ..records.check import FrameError, check_header
 from . import epochs as leader_epochs
 from . import timestamps
-from .compaction import build_batches
 from .conversion import convert
 from .producers import Producers
 from .timestamps import NOTHING
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import Callable, Iterable, Sequence
 
-    from .compaction import Kept
     from .store import Store
     from .transactions import Aborted
     from .verification import Verification
@@ -253,27 +252,41 @@ class PartitionLog:
         No check but for size: KafkaError RECORD_LIST_TOO_LARGE, KAFKA_STORAGE_ERROR, or `offline`. The state of its producer, if
         it has one, is kept as for any other batch.
         """
-        if self.offline is not None:
-            raise self.offline
         view = memoryview(batch)
         _, length, _, _, _, _, last_delta, _, max_timestamp, producer_id, _, _, _ = unpack_header(view, 0)
-        size = length + LOG_OVERHEAD
-        assert size == len(view), f"batch of {size} bytes in {len(view)}"
+        assert length + LOG_OVERHEAD == len(view), f"batch of {length + LOG_OVERHEAD} bytes in {len(view)}"
         base_offset = self.end_offset
         next_offset: int = base_offset + last_delta + 1
-        if size > self._segment_room or max_timestamp > self._roll_at_ms:
-            self._roll(size, max_timestamp)
-        stamp = STAMP.pack(base_offset, length, self.leader_epoch)
-        durable = self._store.append(self.leader_epoch, base_offset, next_offset, max_timestamp, stamp, view[STAMP_SIZE:])
-        self.end_offset = next_offset
-        self._segment_room -= size
+        durable = self._append(STAMP.pack(base_offset, length, self.leader_epoch), view[STAMP_SIZE:], next_offset, max_timestamp)
         if producer_id >= 0:
             self._known_producers().learn(view, base_offset)
+        self._is_durable(durable)
+        return base_offset, next_offset
+
+    def append_single(self, key: bytes | None, value: bytes | None, now_ms: int, base_sequence: int = -1) -> None:
+        """`append_internal` of one record of no producer, without headers, in less time."""
+        base_offset = self.end_offset
+        head, body = single(key, value, now_ms, base_offset, self.leader_epoch, base_sequence)
+        self._is_durable(self._append(head, body, base_offset + 1, now_ms))
+
+    def _append(self, head: bytes, body: Buffer, next_offset: int, max_timestamp: int) -> int:
+        """Store a stamped batch; the durable end."""
+        if self.offline is not None:
+            raise self.offline
+        size = len(head) + len(body)
+        if size > self._segment_room or max_timestamp > self._roll_at_ms:
+            self._roll(size, max_timestamp)
+        durable = self._store.append(self.leader_epoch, self.end_offset, next_offset, max_timestamp, head, body)
+        self.end_offset = next_offset
+        self._segment_room -= size
+        return durable
+
+    def _is_durable(self, durable: int) -> None:
+        """Move the high watermark, and wake who waits for it."""
         if durable != self.high_watermark:
             self.high_watermark = durable
             if self._waiters is not None:
                 self._wake()
-        return base_offset, next_offset
 
     def append_marker(
         self, producer_id: int, producer_epoch: int, *, commit: bool, coordinator_epoch: int, transaction_version: int, now_ms: int
@@ -510,32 +523,24 @@ class PartitionLog:
         self._segment_room = -1
         self._wake()
 
-    def rewrite(
-        self,
-        records: Iterable[Kept],
-        now_ms: int,
-        *,
-        base_sequence: int = -1,
-    ) -> None:
-        """Replace all that is in the log by `records` with time `now_ms`: compaction by one who knows what is left.
+    def roll(self) -> int:
+        """Begin a new segment with the next append; its base offset."""
+        self._store.roll()
+        self._segment_room = -1
+        return self.end_offset
 
-        They are (key, value, None), or (key, value, (producer id, epoch)) for what belongs to an open transaction; of other producers
-        nothing is known from then on. They get the first offsets of the log, and there must not be more of them than offsets; its ends
-        stay where they are. All of the log must be durable.
-        """
+    def rewrite(self, end_offset: int, batches: Iterable[Buffer]) -> None:
+        """Replace all below `end_offset`, which a `roll` gave and which is durable, by `batches` within the offsets that were there. See `compaction`."""
         if self.offline is not None:
             raise self.offline
-        assert self.high_watermark == self.end_offset, f"{self} is not durable"
-        batches = build_batches(records, self.log_start_offset, self.leader_epoch, now_ms, base_sequence)
-        assert end_of(batches[-1] if batches else b"") <= self.end_offset, f"more records than offsets in {self}"
-        self._store.rewrite(self.end_offset, batches)
+        assert self.high_watermark >= end_offset, f"{self} is not durable up to {end_offset}"
+        self._store.rewrite(end_offset, batches)
         self._segment_room = -1
         if self.producers is not None:
             verifications = self.producers.verifications
-            self.producers = Producers()
-            self.producers.verifications = verifications
-            for batch in batches:
-                self.producers.learn(batch, unpack_header(batch, 0)[0])
+            self._replay()
+            self.lead(self.leader_epoch)
+            self._known_producers().verifications = verifications
 
     def truncate(self, end_offset: int) -> None:
         """Drop every batch that holds `end_offset` or a later one, and what was known from them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kafkacompat.log.compaction import Compaction
 from kafkacompat.log.partition import PartitionLog
 from kafkacompat.records.batch import BatchHeader, crc_of, split_batches
 from kafkacompat.records.control import read_end_txn
@@ -445,7 +446,9 @@ def test_compaction_keeps_the_transactions_that_are_open() -> None:
     done.end(commit=False)
     going.write()
     verification = Writer(log, 3).verification()
-    log.rewrite([(b"a", b"1", None), (b"b", b"2", (2, 4)), (b"c", b"3", (2, 4)), (b"d", b"4", None)], NOW_MS, base_sequence=0)
+    compaction = Compaction(log, [(b"a", b"1", None), (b"b", b"2", (2, 4)), (b"c", b"3", (2, 4)), (b"d", b"4", None)], NOW_MS, base_sequence=0)
+    while compaction.step():
+        pass
     assert log.last_stable_offset == 1
     assert log.producers == replayed(log)
     assert log.in_transaction(2, 4)

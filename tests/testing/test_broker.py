@@ -16,6 +16,7 @@ from kafkacompat.api.produce import PartitionProduceData, ProduceRequest, TopicP
 from kafkacompat.clock import ManualClock
 from kafkacompat.config.setting import ConfigError
 from kafkacompat.errors import KafkaError
+from kafkacompat.loops import new_loop
 from kafkacompat.testing import Broker
 from tests.connection.client import Client, Closed
 from tests.records.broken import batch, record
@@ -178,6 +179,28 @@ def test_stopping_is_bounded_when_a_client_does_not_take_its_answers(monkeypatch
         broker.stop()
     assert refuses(broker.bootstrap_servers)
     assert connection.UNSENT_BYTES < 16 << 20
+
+
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("loop_factory", [new_loop, asyncio.new_event_loop])
+def test_who_comes_while_it_stops_is_turned_away_and_not_waited_for(monkeypatch: pytest.MonkeyPatch, loop_factory: Any, turns: int) -> None:
+    monkeypatch.setattr(server, "DRAIN_SECONDS", 1000.0)
+
+    async def stop() -> list[Client]:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(10), Broker() as broker:
+            late = [Client(broker.bootstrap_servers) for _ in range(8)]  # connected, and not one of them accepted yet
+            for _ in range(turns):
+                turn = loop.create_future()
+                loop.call_soon(turn.set_result, None)
+                await turn
+        return late
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        late = runner.run(stop())
+    for client in late:
+        assert client.is_closed()
+        client.close()
 
 
 def test_past_the_memory_limit_produce_is_refused_and_reads_go_on() -> None:
