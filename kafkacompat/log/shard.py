@@ -285,12 +285,11 @@ class Shard:
 def read_batches(log: PartitionLog) -> Iterator[memoryview]:
     """All batches of a log, oldest first. The first one may begin below the log's start."""
     offset = log.log_start_offset
-    end = log.high_watermark
-    while offset < end:
-        for batch in split_batches(b"".join(log.read(offset, _READ_BYTES, min_one=True))):
+    while some := b"".join(log.read(offset, _READ_BYTES, min_one=True)):
+        for batch in split_batches(some):
             header = unpack_header(batch, 0)
-            yield batch
             offset = header[0] + header[6] + 1
+            yield batch
 
 
 def read_records(log: PartitionLog) -> list[Record]:

@@ -455,3 +455,13 @@ def test_compaction_keeps_the_transactions_that_are_open() -> None:
     assert log.producers is not None
     assert log.producers.get(1) is None
     assert Writer(log, 3).write(verification=verification) == log.end_offset - 1, "who is being verified goes on"
+
+
+def test_a_compacted_log_with_nothing_behind_its_last_record_is_replayed() -> None:
+    log = new_log()
+    for _ in range(3):
+        log.append_produced(sent(), NOW_MS)
+    log.rewrite([(b"a", b"1", (2, 4))], NOW_MS, base_sequence=0)
+    log._replay()
+    assert log.in_transaction(2, 4)
+    assert (log.log_start_offset, log.last_stable_offset, log.end_offset) == (0, 0, 3)
