@@ -275,7 +275,10 @@ def read_records(log: PartitionLog) -> list[Record]:
     offset = log.log_start_offset
     end = log.high_watermark
     while offset < end:
-        for batch in split_batches(b"".join(log.read(offset, _READ_BYTES, min_one=True))):
+        some = b"".join(log.read(offset, _READ_BYTES, min_one=True))
+        if not some:
+            break  # a compaction left nothing at the end
+        for batch in split_batches(some):
             header = unpack_header(batch, 0)
             if not header[5] & CONTROL:
                 found += [record for record in decode_batch(batch) if record.offset >= offset]
