@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -419,6 +420,8 @@ def test_compaction_of_the_offsets_partition_keeps_open_transactions(asking: Tra
         asking.mark(index, topic="__consumer_offsets", epoch=i + 1)
     asking.commit_offset(7, epoch=3)
     shard.compact()
+    while shard._compaction is not None:
+        asking.loop.run_until_complete(asyncio.sleep(0))
     assert len(asking.stored("__consumer_offsets", index)) == 2
     assert asking.committed(stable=True) == [(0, -1, 88)]
     assert asking.committed() == [(0, 2, 0)]

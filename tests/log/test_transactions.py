@@ -461,7 +461,9 @@ def test_a_compacted_log_with_nothing_behind_its_last_record_is_replayed() -> No
     log = new_log()
     for _ in range(3):
         log.append_produced(sent(), NOW_MS)
-    log.rewrite([(b"a", b"1", (2, 4))], NOW_MS, base_sequence=0)
+    compaction = Compaction(log, [(b"a", b"1", (2, 4))], NOW_MS, base_sequence=0)
+    while compaction.step():
+        pass
     log._replay()
     assert log.in_transaction(2, 4)
     assert (log.log_start_offset, log.last_stable_offset, log.end_offset) == (0, 0, 3)
