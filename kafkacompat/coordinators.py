@@ -13,7 +13,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from .errors import ErrorCode, KafkaError
-from .internal_topics import java_hash
+from .internal_topics import java_hash, make_topics
 from .log.shard import Shard, read_batches
 from .metadata.image import GROUP
 from .records.batch import CONTROL, TRANSACTIONAL, unpack_header
@@ -134,6 +134,15 @@ class GroupCoordinators:
         if topic is None:
             return None
         return self._open(topic, java_hash(group_id) % len(topic.partitions)).machine.groups.get(group_id)
+
+    async def place_of(self, group_id: str) -> tuple[str, int]:
+        """The partition of a group, as (topic, index); the topic is made if there is none yet."""
+        if self._topic() is None:
+            await make_topics(self._broker, [TOPIC])
+        topic = self._topic()
+        if topic is None:
+            raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
+        return TOPIC, java_hash(group_id) % len(topic.partitions)
 
     def history(self, group_id: str) -> list[Generation]:
         """Why a group rebalanced: its last generations, oldest first, since this process began; [] when there are none."""
@@ -276,7 +285,7 @@ def _tell(generation: Generation) -> None:
     log.info("%s", generation)
 
 
-def once_durable(answer: Any, shards: Iterable[GroupShard]) -> Any:
+def once_durable(answer: Any, shards: Iterable[Shard]) -> Any:
     """`answer` if everything that it could have seen in these shards is durable, else a coroutine that returns it when it is.
 
     The coroutine raises the log's KafkaError when it never will be.

@@ -52,7 +52,7 @@ class Question:
         return self._wait(answers)
 
     def _ask(self) -> Answers | Awaitable[Answers]:
-        return self._broker.transactions.verify(self._transactional_id, self._producer_id, self._epoch, self._places, add=self._add)  # type: ignore[attr-defined, no-any-return]
+        return self._broker.transactions.verify(self._transactional_id, self._producer_id, self._epoch, self._places, add=self._add)
 
     async def _wait(self, answers: Answers | Awaitable[Answers]) -> dict[Place, Unverified]:
         """Ask again a few times while the transaction before this one is being completed."""
@@ -62,12 +62,7 @@ class Question:
             found = answers if isinstance(answers, dict) else await answers  # type: ignore[misc]
             if not self._is_too_early(found):
                 return self._refusals(found)
-            rested = self._broker.loop.create_future()
-            timer = self._broker.timers.after(rest_ms, lambda rested=rested: rested.done() or rested.set_result(None))  # type: ignore[misc]
-            try:
-                await rested
-            finally:
-                timer.cancel()
+            await self._broker.timers.rest(rest_ms)
             answers = self._ask()
         return self._refusals(answers if isinstance(answers, dict) else await answers)  # type: ignore[misc]
 
