@@ -186,8 +186,10 @@ class GroupMachine:
     def records(self) -> Iterator[Entry]:
         """The fewest records that lead to an equal machine: what the log is when it has been compacted.
 
-        The machine may go on between them. Then what comes is as it was when this began, or any later time.
+        The machine may go on between them. Then what comes is as it was when this began, or any later time; but pending offsets are as
+        they were when this began: a marker written since ends those, not later ones of the same producer.
         """
+        pending = list(self._pending_records())
         for key, value in list(self.foreign.items()):
             yield Foreign(key, value)
         for group_id in list(self.groups):
@@ -201,8 +203,14 @@ class GroupMachine:
             for topic, partitions in list(group.offsets.items()):
                 for partition, offset in list(partitions.items()):
                     yield OffsetRecord(group_id, topic, partition, offset)
-            for (topic, partition), producer, offset in list(group.pending_offsets.records()):
-                yield OffsetRecord(group_id, topic, partition, offset, producer)
+        yield from pending
+
+    def _pending_records(self) -> Iterator[OffsetRecord]:
+        for group_id in dict.fromkeys(group_id for group_ids in self._in_transactions.values() for group_id in group_ids):
+            group = self.groups.get(group_id)
+            if group is not None:
+                for (topic, partition), producer, offset in group.pending_offsets.records():
+                    yield OffsetRecord(group_id, topic, partition, offset, producer)
 
     # -- plain calls ---------------------------------------------------------------------------------------------------
 

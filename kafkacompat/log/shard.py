@@ -285,7 +285,7 @@ class Shard:
 def read_batches(log: PartitionLog) -> Iterator[memoryview]:
     """All batches of a log, oldest first. The first one may begin below the log's start."""
     offset = log.log_start_offset
-    while some := b"".join(log.read(offset, _READ_BYTES, min_one=True)):
+    while some := b"".join(log.read(offset, _READ_BYTES, min_one=True)):  # nothing comes of a hole at the end, either
         for batch in split_batches(some):
             header = unpack_header(batch, 0)
             offset = header[0] + header[6] + 1

@@ -126,5 +126,5 @@ async def _ask(serving: Serving, exchange: dict[str, Any]) -> Any:
     if iscoroutine(result):
         result = await result
     if isinstance(result, bytes):
-        result, _ = getattr(module, f"{api}Response").read(result, version)
+        result = getattr(module, f"{api}Response").read(result, version)[0]
     return to_json(result, version)
