@@ -39,6 +39,8 @@ def handle(ctx: RequestContext, request: HeartbeatRequest) -> HeartbeatResponse 
     broker = ctx.broker
     shard = broker.groups.find(ctx.node.id, group_id)
     code = shard.machine.heartbeat(group_id, request.member_id, request.group_instance_id, request.generation_id, broker.clock.now_ms())
+    if code == ErrorCode.REBALANCE_IN_PROGRESS:
+        shard.arm()  # a member of a consumer group has from now on so long to join
     response = HeartbeatResponse(error_code=code)
     log = shard.log
     if log.high_watermark >= log.end_offset:

@@ -91,7 +91,7 @@ class Shard:
         self._timer_at: int | None = None
         self.machine = make_machine()
         self._replay()
-        self._arm()
+        self.arm()
 
     def submit_now(self, event: Any) -> Any:
         """Decide, append, apply; return the reply, which the machine must have at once, before it need be durable.
@@ -161,11 +161,11 @@ class Shard:
                 future = self._parked.pop(ticket, None)
                 if future is not None and not future.done():
                     future.set_result(answer)
-        self._arm()
+        self.arm()
         return found, reply
 
-    def _arm(self) -> None:
-        """Keep the one timer at the machine's deadline."""
+    def arm(self) -> None:
+        """Keep the one timer at the machine's deadline; also for who has moved it by a plain call."""
         deadline = self.machine.deadline_ms()
         if deadline == self._timer_at:
             return
@@ -182,7 +182,7 @@ class Shard:
         now_ms = self._now_ms()
         deadline = self.machine.deadline_ms()
         if deadline is None or deadline > now_ms:  # the clock was set back, or stands still in a test
-            self._arm()
+            self.arm()
             return
         try:
             self._carry(self.machine.expire(now_ms), now_ms, 0)
@@ -199,7 +199,7 @@ class Shard:
         for future in parked.values():
             if not future.done():
                 future.set_exception(error)
-        self._arm()
+        self.arm()
 
     def _replay(self) -> None:
         machine = self.machine
