@@ -1,7 +1,7 @@
 """ConsumerGroupDescribe (key 69), versions 0 to 1: consumer groups (KIP-848) with their members, what these have and are to have.
 
 What a member has yet to give up is still its own. Partitions of topics that are no more are left out. A group that is not there or of
-another kind: GROUP_ID_NOT_FOUND. From version 1 on members have a type, which is 1, "consumer", for all.
+another kind: GROUP_ID_NOT_FOUND. From version 1 on members have a type: 0 for the classic protocol, 1 for the consumer protocol.
 """
 
 from __future__ import annotations

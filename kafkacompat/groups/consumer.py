@@ -442,13 +442,13 @@ def _check_epoch(member: Member, event: ConsumerHeartbeat) -> None:
 def check(event: ConsumerHeartbeat, needs_id: bool, assignors: Collection[str]) -> None:
     """What is wrong with a heartbeat whatever the group: INVALID_REQUEST, UNSUPPORTED_ASSIGNOR. `needs_id`: the client makes the ids."""
     said = None
-    if not event.member_id and (needs_id or event.epoch != 0):
+    if not event.member_id.strip(BLANK) and (needs_id or event.epoch != 0):
         said = "MemberId can't be empty."
-    elif not event.group_id:
+    elif not event.group_id.strip(BLANK):
         said = "GroupId can't be empty."
-    elif event.instance_id == "":
+    elif event.instance_id is not None and not event.instance_id.strip(BLANK):
         said = "InstanceId can't be empty."
-    elif event.rack_id == "":
+    elif event.rack_id is not None and not event.rack_id.strip(BLANK):
         said = "RackId can't be empty."
     elif event.epoch == 0:
         if event.rebalance_timeout_ms == -1:
@@ -471,3 +471,5 @@ def check(event: ConsumerHeartbeat, needs_id: bool, assignors: Collection[str]) 
 
 
 LEAVING = (LEAVE, LEFT_FOR_A_WHILE)
+BLANK = "".join(map(chr, range(33)))
+"""What Java takes from the ends of a text."""

@@ -10,6 +10,7 @@ from .consumer_records import ConsumerRecord
 from .deadlines import Deadline
 from .group import DEAD, EMPTY, Group
 from .reconciliation import MEMBER_STABLE
+from .vote import vote
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -333,11 +334,8 @@ class ConsumerGroup(Group):
 
     def assignor(self, default: str, members: Iterable[Member] | None = None) -> str:
         """The assignor that most members ask for; `default` when none does."""
-        votes: dict[str, int] = {}
-        for member in self.members.values() if members is None else members:
-            if member.assignor:
-                votes[member.assignor] = votes.get(member.assignor, 0) + 1
-        return max(votes, key=votes.__getitem__) if votes else default
+        names = [member.assignor for member in (self.members.values() if members is None else members) if member.assignor]
+        return vote(names) if names else default
 
     # what offsets ask
 

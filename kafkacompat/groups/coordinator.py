@@ -294,13 +294,14 @@ class GroupMachine:
 
     def _sync(self, event: events.Sync, ticket: int) -> None:
         group = self.groups.get(event.group_id)
-        if isinstance(group, ClassicGroup):
+        if not event.group_id:
+            self._rules.out.replies.append((ticket, events.Synced(ErrorCode.INVALID_GROUP_ID)))
+        elif isinstance(group, ClassicGroup):
             self._rules.sync(group, event, ticket)
         elif isinstance(group, ConsumerGroup):
             self._classic_members.sync(group, event, ticket)
         else:
-            code = ErrorCode.UNKNOWN_MEMBER_ID if event.group_id else ErrorCode.INVALID_GROUP_ID
-            self._rules.out.replies.append((ticket, events.Synced(code)))
+            self._rules.out.replies.append((ticket, events.Synced(ErrorCode.UNKNOWN_MEMBER_ID)))
 
     def _leave(self, event: events.Leave, ticket: int) -> None:
         group = self.groups.get(event.group_id)
