@@ -285,8 +285,12 @@ class GroupMachine:
                     self._rules.out.records.append(GroupRecord(known.id, None))
         else:
             group = self._migration.upgraded(known)
-        answer = self._consumer.heartbeat(group, event)
-        self._consumer.loaded(group)
+            self._consumer.loaded(group)
+        try:
+            answer = self._consumer.heartbeat(group, event)
+        except KafkaError:
+            group.state = DEAD
+            raise
         if known is not None:
             self._rules.retire(known)
         self.groups[group.id] = group

@@ -191,8 +191,8 @@ def hard(machine: GroupMachine) -> Any:
         if isinstance(group, ConsumerGroup):
             members = {m.id: tuple(getattr(m, name) for name in m.__slots__) for m in group.members.values()}
             found[group.id] = (group.epoch, group.hash, group.target_epoch, group.target_ms, members, group.targets, group.resolved, group.offsets)
-        elif group.offsets:
-            found[group.id] = group.offsets
+        elif group.offsets or getattr(group, "recorded", None):
+            found[group.id] = (getattr(group, "recorded", None), group.offsets)
     return found
 
 
