@@ -210,8 +210,7 @@ class Classic:
         if not self.id or self.generation < 0 or self.heartbeat() or self.code:
             if self.code == 82:
                 return
-            self.join()
-            if self.waits:
+            if isinstance(self.join(), Parked):
                 return
         if not self.code and self.generation >= 0:
             synced = self.sync()

@@ -442,6 +442,20 @@ def test_a_classic_member_becomes_a_consumer_under_its_id() -> None:
     replays(running)
 
 
+def test_A43_a_group_with_members_is_not_deleted() -> None:
+    running = MixedRunning()
+    one, two = running.classic_pair()
+    assert running.submit(events.DeleteGroup("g")) == 68
+    three = running.client("m3")
+    three.join()
+    assert running.submit(events.DeleteGroup("g")) == 68
+    running.submit(events.Leave("g", [(one.id, None, None), (two.id, None, None), ("m3", None, None)]))
+    assert running.state == "Empty"
+    assert running.submit(events.DeleteGroup("g")) == 0
+    assert running.submit(events.DeleteGroup("g")) == 69
+    assert running.machine.groups == {} == running.replayed().groups
+
+
 def test_after_a_restart_both_go_on() -> None:
     running = MixedRunning()
     three, one = mixed(running)
