@@ -20,7 +20,7 @@ from .records.batch import CONTROL, TRANSACTIONAL, unpack_header
 from .records.record import decode_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from .broker import Broker
     from .context import RequestContext
@@ -271,7 +271,13 @@ class TopicsAndSettings:
         """The name of the topic with this id."""
         return self._broker.topic_name(topic_id)
 
-    def topic_names(self) -> Iterable[str]:
+    def racks(self, name: str) -> list[list[str]]:
+        """For each partition of a topic that there is, the racks of its replicas."""
+        metadata = self._broker.metadata
+        brokers = metadata.brokers
+        return [[rack for node in p.replicas if (rack := brokers[node].rack) is not None] for p in metadata.topics[name].partitions]
+
+    def topic_names(self) -> Collection[str]:
         """All topics."""
         return self._broker.metadata.topics
 
