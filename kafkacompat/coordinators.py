@@ -291,13 +291,16 @@ def _tell(generation: Generation) -> None:
     log.info("%s", generation)
 
 
-def once_durable(answer: Any, shards: Iterable[Shard]) -> Any:
+def once_durable(answer: Any, shards: Collection[Shard]) -> Any:
     """`answer` if everything that it could have seen in these shards is durable, else a coroutine that returns it when it is.
 
     The coroutine raises the log's KafkaError when it never will be.
     """
-    waiting = [(shard.log, shard.log.end_offset) for shard in shards if shard.log.high_watermark < shard.log.end_offset]
-    return _wait(answer, waiting) if waiting else answer
+    for shard in shards:
+        partition_log = shard.log
+        if partition_log.high_watermark < partition_log.end_offset:
+            return _wait(answer, [(one.log, one.log.end_offset) for one in shards])
+    return answer
 
 
 async def _wait(answer: Any, waiting: list[tuple[PartitionLog, int]]) -> Any:

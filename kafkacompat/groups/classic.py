@@ -313,6 +313,7 @@ class ClassicRules:
             group.cause = None
         if not group.members:
             group.leader = None
+            group.give_room()
             self._enter(group, EMPTY)
             self.out.records.append(group.to_record())
             return

@@ -187,6 +187,10 @@ class ClassicGroup(Group):
             self.id, GroupMetadataValue(protocol_type="", generation=0, protocol=None, leader=None, current_state_timestamp=since, members=[])
         )
 
+    def give_room(self) -> None:
+        """Forget how large it was: there may be very many groups without members. What is empty stays empty."""
+        self.members, self.supporters, self.pending_sync = {}, {}, {}
+
     # questions
 
     def find(self, member_id: str, instance_id: str | None) -> Member | int:

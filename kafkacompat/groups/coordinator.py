@@ -260,7 +260,7 @@ class GroupMachine:
 
     def fetch(self, group_id: str, topic: str, topic_id: bytes, partition: int) -> Offset | None:
         """A committed offset, None where there is none. See `offsets.fetch`."""
-        return offsets.fetch(self.groups.get(group_id), topic, topic_id, partition)
+        return offsets.fetch(self.groups.get(group_id), topic, topic_id, (partition,))[0]
 
     # -- decisions -----------------------------------------------------------------------------------------------------
 
