@@ -21,6 +21,7 @@ UNORDERED = (
     "finalized_features",
     "members",
     "groups",
+    "active_producers",
 )
 """Arrays that Kafka fills from hash maps."""
 
