@@ -320,7 +320,7 @@ def codes_in(value: object) -> Iterator[int]:
     if isinstance(value, Struct):
         for f in type(value).fields():
             found = getattr(value, f.name)
-            if f.name == "error_code":
+            if f.name.endswith("error_code"):
                 yield found
             else:
                 yield from codes_in(found)
