@@ -24,6 +24,7 @@ UNORDERED = (
     "topic_partitions",
     "assigned_partitions",
     "partitions_pending_revocation",
+    "active_producers",
 )
 """Arrays that Kafka fills from hash maps."""
 
