@@ -21,6 +21,12 @@ UNORDERED = (
     "finalized_features",
     "members",
     "groups",
+    "active_producers",
+    "transaction_states",
+    "results_by_transaction",
+    "topic_results",
+    "results_by_topic_v3_and_below",
+    "results_by_partition",
 )
 """Arrays that Kafka fills from hash maps."""
 
