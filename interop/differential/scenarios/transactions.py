@@ -12,10 +12,11 @@ from kafkacompat.api.end_txn import EndTxnRequest
 from kafkacompat.api.find_coordinator import FindCoordinatorRequest
 from kafkacompat.api.init_producer_id import InitProducerIdRequest
 from kafkacompat.api.list_transactions import ListTransactionsRequest
+from tests.connection.client import decoded, encoded, sized
 from tests.records.broken import batch, record
 
 from ..scenario import scenario
-from ..talk import Talk
+from ..talk import SILENCE_S, Talk
 
 TRANSACTIONAL = 0x10
 INIT = END = tuple(range(6))
@@ -38,20 +39,20 @@ class Instance:
 
     def ready(self) -> Instance:
         """With a producer id and an epoch, whatever was open before."""
-        self.talk.settle(lambda: not self._took(self.talk.quiet(self._init(), V2)))
+        self.talk.settle(lambda: not self.took(self.talk.quiet(self._init(), V2)))
         return self
 
     def _init(self, pid: int = -1, epoch: int = -1, timeout_ms: int = 60_000) -> InitProducerIdRequest:
         return InitProducerIdRequest(transactional_id=self.id, transaction_timeout_ms=timeout_ms, producer_id=pid, producer_epoch=epoch)
 
-    def _took(self, answer: Any) -> int:
+    def took(self, answer: Any) -> int:
         """Go on with the id and epoch of an answer, if it has them. Returns its error code."""
         if not answer.error_code and answer.producer_id >= 0:
             self.pid, self.epoch = answer.producer_id, answer.producer_epoch
         return int(answer.error_code)
 
     def init(self, version: int, step: str, *, pid: int = -1, epoch: int = -1, timeout_ms: int = 60_000) -> None:
-        self._took(self.talk.ask(self._init(pid, epoch, timeout_ms), version, step))
+        self.took(self.talk.ask(self._init(pid, epoch, timeout_ms), version, step))
 
     def _own(self, pid: int | None, epoch: int | None, transactional_id: str | None) -> dict[str, Any]:
         return {
@@ -99,7 +100,7 @@ class Instance:
         """Go on with the epoch that the answer brings."""
         answer = self.talk.ask(EndTxnRequest(committed=commit, **self._own(pid, epoch, transactional_id)), version, step)
         if version >= V2:
-            self._took(answer)
+            self.took(answer)
 
     def batch(self, sequence: int = 0) -> bytes:
         now_ms = int(time.time() * 1000)  # as old as the markers: Kafka begins a new segment behind a batch that is much older
@@ -199,13 +200,12 @@ def init_again_after_an_error(talk: Talk, version: int) -> None:
 def epochs_used_up(talk: Talk, version: int) -> None:
     """By InitProducerId below version 5; then by EndTxn."""
     topic, one = talk.make_topic(), Instance(talk).ready()
-    request = InitProducerIdRequest(transactional_id=one.id, transaction_timeout_ms=60_000)
+    frame = encoded(InitProducerIdRequest(transactional_id=one.id, transaction_timeout_ms=60_000), 4)
     while one.epoch < LAST_EPOCH - 1:
         many = min(AT_ONCE, LAST_EPOCH - 1 - one.epoch)
+        talk.connection.send(sized(*[frame] * many))
         for _ in range(many):
-            talk.connection.send_request(request, 4)
-        for _ in range(many):
-            assert not one._took(talk.connection.receive(InitProducerIdRequest, 4)), talk.case
+            assert not one.took(decoded(talk.connection.receive_frame(), InitProducerIdRequest, 4)[1]), talk.case
     pid = one.pid
     if version >= V2:
         one.write(5, topic)
@@ -271,7 +271,7 @@ def verify(talk: Talk, version: int) -> None:
     entries = [one.transaction((topic, 0), verify_only=True), two.transaction((topic, 1))]
     talk.ask(AddPartitionsToTxnRequest(transactions=entries), version, "two transactions")
     two.described("the other")
-    talk.ask(AddPartitionsToTxnRequest(transactions=[]), version, "no transaction")
+    talk.ask(AddPartitionsToTxnRequest(transactions=[]), version, "no transaction", timeout_s=SILENCE_S)
     for each in (one, two):
         each.end(4, "end", commit=False)
         each.completed()
@@ -317,6 +317,7 @@ def end(talk: Talk, version: int) -> None:
         one.end(version, f"{this} and {other}", commit=not commit, epoch=before)
         one.end(version, f"{this}, next: commit with nothing open")
         one.end(version, f"{this}, next: abort with nothing open", commit=False)
+        one.completed()
         one.end(version, f"{this}, next: that again", commit=False, epoch=one.epoch - 1)
         one.described(f"{this}: in the end")
     talk.stored(topic)
