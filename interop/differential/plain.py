@@ -99,7 +99,8 @@ class Plain:
         if isinstance(value, Struct):
             return self.message(value, version)
         if isinstance(value, list):
-            return self._list(value, version)
+            plain = self._list(value, version)
+            return sorted(plain) if name == "partitions" and value and isinstance(value[0], int) else plain  # a set
         if isinstance(value, bytes | memoryview):
             data = bytes(value)
             return "zero id" if data == ZERO_UUID else self._of("id", data) if len(data) == 16 else data.hex()
