@@ -35,6 +35,7 @@ KEYS = (
     "batch_index",
     "group_id",
     "member_id",
+    "transactional_id",
     "producer_id",
 )
 """The fields that tell the objects of an array apart; the first that is set counts."""
@@ -47,6 +48,7 @@ TIMES = (
     "last_timestamp",
     "assignment_timestamp",
     "current_state_timestamp",
+    "transaction_start_time_ms",
 )
 
 
