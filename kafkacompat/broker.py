@@ -29,6 +29,7 @@ from .metadata.machine import MetadataMachine
 from .nodes import Node
 from .producer_ids import ProducerIds
 from .timers import Timer, Timers
+from .transaction_coordinators import TransactionCoordinators
 
 if TYPE_CHECKING:
     import asyncio
@@ -93,6 +94,7 @@ class Broker:
         self.fetch_sessions = FetchSessions(config["max.incremental.fetch.session.cache.slots"], lambda: self.random.randint(1, 2**31 - 1))
         self.api_versions: dict[int, tuple[int, bytes]] = {}
         self.groups = GroupCoordinators(self)
+        self.transactions = TransactionCoordinators(self)
 
     # opening and closing
 
@@ -117,6 +119,7 @@ class Broker:
         ]
         self.submit_now(events.RegisterNodes(nodes, self.metadata_offset))
         self.config.on_change(self._topic_defaults_changed)
+        self.transactions.open()
         self._retain_later()
 
     def _take_image(self, machine: MetadataMachine) -> None:
@@ -126,6 +129,7 @@ class Broker:
         """Let go of everything."""
         if self._retention is not None:
             self._retention.cancel()
+        self.transactions.close()
         self.groups.close()
         self.logs.close()
 
@@ -179,6 +183,7 @@ class Broker:
                 self.logs.create(topic.name, topic.id, index, config, leader_epoch=topic.partitions[index].leader_epoch)
         elif isinstance(effect, events.TopicDeleted):
             self.groups.topic_deleted(effect.name)
+            self.transactions.topic_deleted(effect.name)
             self.logs.delete(effect.topic_id)
             self._topic_configs.pop(effect.topic_id, None)
         elif isinstance(effect, events.ConfigChanged):

@@ -3,9 +3,8 @@
 A group id's hash picks the partition; the node that leads the partition coordinates the group, any other answers
 NOT_COORDINATOR. A machine is made, and its partition replayed, when somebody first asks for it.
 
-The partitions are compacted by their machines: when one has grown to `GROWTH` times what it was behind the last
-compaction (and above `COMPACT_ABOVE_BYTES`), it is rewritten as the fewest records that lead to the same state. So a
-year of commits does not make it grow.
+The partitions are compacted by their machines: one that has grown is rewritten, step by step, as the fewest records that lead
+to the same state. So a year of commits does not make it grow.
 """
 
 from __future__ import annotations
@@ -14,9 +13,11 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from .errors import ErrorCode, KafkaError
-from .internal_topics import java_hash
-from .log.shard import Shard
+from .internal_topics import java_hash, make_topics
+from .log.shard import Shard, read_batches
 from .metadata.image import GROUP
+from .records.batch import CONTROL, TRANSACTIONAL, unpack_header
+from .records.record import decode_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,16 +27,12 @@ if TYPE_CHECKING:
     from .groups.coordinator import GroupMachine
     from .groups.events import Generation
     from .groups.group import Group
-    from .log.machine import Outcome
     from .log.partition import PartitionLog
     from .metadata.image import Topic
 
 log = logging.getLogger("kafkacompat.groups")
 
 TOPIC = "__consumer_offsets"
-
-COMPACT_ABOVE_BYTES = 1 << 20
-GROWTH = 4
 
 REMEMBERED = 100_000
 """Routes of groups that are kept."""
@@ -44,35 +41,45 @@ REMEMBERED = 100_000
 class GroupShard(Shard):
     """The machine of one partition, which keeps its log short. As Kafka's, its batches have base sequence 0."""
 
-    __slots__ = ("_compact_above",)
+    __slots__ = ()
 
     base_sequence = 0
+    compact_above_bytes = 1 << 20
 
     machine: GroupMachine
 
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        self._compact_above = COMPACT_ABOVE_BYTES
-        super().__init__(*arguments, **keywords)
+    def _told(self, error: KafkaError) -> KafkaError:
+        return _as_group_error(error)
 
-    def _carry(self, outcome: Outcome, now_ms: int, own: int) -> tuple[bool, Any]:
-        try:
-            found = super()._carry(outcome, now_ms, own)
-        except KafkaError as error:
-            raise _as_group_error(error) from error
-        if outcome.records and self.log.size_bytes > self._compact_above:
-            self.compact()
-        return found
+    def end_transaction(self, producer_id: int, producer_epoch: int, *, commit: bool, coordinator_epoch: int, transaction_version: int) -> int:
+        """Write the marker of a producer's transaction; its offsets count, or are gone. See `PartitionLog.append_marker`."""
+        end_offset = self.log.append_marker(
+            producer_id,
+            producer_epoch,
+            commit=commit,
+            coordinator_epoch=coordinator_epoch,
+            transaction_version=transaction_version,
+            now_ms=self._now_ms(),
+        )
+        self.machine.apply_marker(producer_id, committed=commit)
+        return end_offset
 
-    def _fail(self, error: KafkaError) -> None:
-        super()._fail(_as_group_error(error))
+    def _replay(self) -> None:
+        machine = self.machine
+        start = self.log.log_start_offset
+        for batch in read_batches(self.log):
+            _, _, _, _, _, attributes, _, _, _, producer_id, epoch, _, _ = unpack_header(batch, 0)
+            if attributes & CONTROL:
+                from .records.control import read_end_txn
 
-    def compact(self) -> None:
-        """Rewrite the log as what the machine holds. Nothing happens while part of it is not durable."""
-        if self.log.high_watermark < self.log.end_offset:
-            return
-        machine, now_ms = self.machine, self._now_ms()
-        self.log.rewrite((machine.encode(record) for record in machine.records()), now_ms, base_sequence=self.base_sequence)
-        self._compact_above = max(COMPACT_ABOVE_BYTES, GROWTH * self.log.size_bytes)
+                marker = read_end_txn(batch)
+                if marker is not None:
+                    machine.apply_marker(producer_id, committed=not marker[0])
+                continue
+            producer = (producer_id, epoch) if attributes & TRANSACTIONAL else None
+            for record in decode_batch(batch):
+                if record.offset >= start:
+                    machine.apply(machine.decode(record.key, record.value, producer))
 
 
 def _as_group_error(error: KafkaError) -> KafkaError:
@@ -128,9 +135,34 @@ class GroupCoordinators:
             return None
         return self._open(topic, java_hash(group_id) % len(topic.partitions)).machine.groups.get(group_id)
 
+    async def place_of(self, group_id: str) -> tuple[str, int]:
+        """The partition of a group, as (topic, index); the topic is made if there is none yet."""
+        if self._topic() is None:
+            await make_topics(self._broker, [TOPIC])
+        topic = self._topic()
+        if topic is None:
+            raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
+        return TOPIC, java_hash(group_id) % len(topic.partitions)
+
     def history(self, group_id: str) -> list[Generation]:
         """Why a group rebalanced: its last generations, oldest first, since this process began; [] when there are none."""
         return list(getattr(self.group(group_id), "history", ()))
+
+    def complete_transaction(
+        self, index: int, producer_id: int, producer_epoch: int, *, commit: bool, coordinator_epoch: int, transaction_version: int
+    ) -> tuple[PartitionLog, int]:
+        """End a producer's transaction in a partition of `__consumer_offsets`: its log, and the end offset behind the marker.
+
+        UNKNOWN_TOPIC_OR_PARTITION; what `PartitionLog.append_marker` raises.
+        """
+        topic = self._topic()
+        if topic is None or not 0 <= index < len(topic.partitions):
+            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "no such partition")
+        shard = self._open(topic, index)
+        end_offset = shard.end_transaction(
+            producer_id, producer_epoch, commit=commit, coordinator_epoch=coordinator_epoch, transaction_version=transaction_version
+        )
+        return shard.log, end_offset
 
     def topic_deleted(self, name: str) -> None:
         """A topic is gone, and with it the offsets committed for it. If it is the offsets topic, so are all groups."""
@@ -180,6 +212,43 @@ class GroupCoordinators:
         return shard
 
 
+def write_marker(
+    broker: Broker,
+    node_id: int,
+    name: str,
+    index: int,
+    producer_id: int,
+    producer_epoch: int,
+    *,
+    commit: bool,
+    coordinator_epoch: int,
+    transaction_version: int,
+) -> tuple[PartitionLog, int]:
+    """End a producer's transaction in any partition that this node leads: its log, and the end offset behind the marker.
+
+    UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER; what `PartitionLog.append_marker` raises.
+    """
+    partition_log = broker.leader_log(node_id, name, index)
+    if name == TOPIC:
+        return broker.groups.complete_transaction(
+            index,
+            producer_id,
+            producer_epoch,
+            commit=commit,
+            coordinator_epoch=coordinator_epoch,
+            transaction_version=transaction_version,
+        )
+    end_offset = partition_log.append_marker(
+        producer_id,
+        producer_epoch,
+        commit=commit,
+        coordinator_epoch=coordinator_epoch,
+        transaction_version=transaction_version,
+        now_ms=broker.clock.now_ms(),
+    )
+    return partition_log, end_offset
+
+
 class TopicsAndSettings:
     """What the machines know of the cluster: always the present image."""
 
@@ -216,7 +285,7 @@ def _tell(generation: Generation) -> None:
     log.info("%s", generation)
 
 
-def once_durable(answer: Any, shards: Iterable[GroupShard]) -> Any:
+def once_durable(answer: Any, shards: Iterable[Shard]) -> Any:
     """`answer` if everything that it could have seen in these shards is durable, else a coroutine that returns it when it is.
 
     The coroutine raises the log's KafkaError when it never will be.

@@ -45,6 +45,15 @@ class Timers:
         bucket[timer] = None
         return timer
 
+    async def rest(self, delay_ms: float) -> None:
+        """Return in `delay_ms` milliseconds."""
+        rested = self._loop.create_future()
+        timer = self.after(delay_ms, lambda: None if rested.done() else rested.set_result(None))
+        try:
+            await rested
+        finally:
+            timer.cancel()
+
     def _fire(self, due: int) -> None:
         for timer in list(self._buckets.pop(due)):
             if timer._bucket is not None:

@@ -7,7 +7,6 @@ import os
 import pytest
 from exchange import STARTS, WAYS, Exchange, Unsupported
 
-
 LIMITS = {("produce", "kafka-go", "idempotent"): "kafka-go has no idempotent"}
 """What a library itself cannot do, as its client says: a step that is listed has to be impossible, every other one has to go well."""
 

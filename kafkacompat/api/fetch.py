@@ -4,12 +4,13 @@ Returns record batches as they lie in the log, from the batch that holds the fet
 has data gives its first batch whole, whatever the limits; beyond that the answer is cut at the byte where a limit says
 so. An answer waits up to `max_wait_ms` for `min_bytes`; it is given at once if any partition has an error, a diverging
 epoch or a better replica to read from. Consumers see nothing beyond the high watermark (read_committed: the last stable
-offset). Sessions (KIP-227) from version 7, topic ids instead of names from version 13, a better replica for the
+offset, and they are told which transactions in the answer were aborted). Sessions (KIP-227) from version 7, topic ids instead of names from version 13, a better replica for the
 client's rack (KIP-392) from version 11, diverging epochs (KIP-595) from version 12, the leader to go to and its address
 (KIP-951) from version 12 and 16.
 
 Differs from Apache Kafka: a replica id is refused with TOPIC_AUTHORIZATION_FAILED per partition, since nobody here
-replicates by Fetch. All nodes of one process share one log, so a follower is never behind its leader.
+replicates by Fetch. Aborted transactions are those of the data in the answer, by first offset (Kafka: by their markers, and some that
+begin behind the data). All nodes of one process share one log, so a follower is never behind its leader.
 """
 
 from __future__ import annotations
@@ -273,6 +274,11 @@ class Fetch:
                 part.preferred_read_replica = replica
                 return part, 0
         part.records = buffers = log.read(wanted.fetch_offset, min(left, wanted.max_bytes), min_one=first, committed=committed)
+        if committed and buffers:
+            part.aborted_transactions = [
+                AbortedTransaction(producer_id=aborted.producer_id, first_offset=aborted.first_offset)
+                for aborted in log.aborted_in(wanted.fetch_offset, buffers)
+            ]
         return part, sum(map(len, buffers))
 
     def _failed(self, wanted: Wanted, error: KafkaError) -> PartitionData:

@@ -6,7 +6,7 @@ coordinator. The internal topic is made when it is first asked for. A key type t
 INVALID_REQUEST (42). Batches of keys from v4.
 
 Different from Apache Kafka: the internal topic is there with the first answer (Kafka says COORDINATOR_NOT_AVAILABLE, 15, until it is),
-and never has more replicas than there are nodes. Groups, transactions and share groups themselves are not served yet.
+and never has more replicas than there are nodes. Share groups themselves are not served yet.
 """
 
 from __future__ import annotations

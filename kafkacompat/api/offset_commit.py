@@ -9,6 +9,7 @@ they were. `retention_time_ms` (versions 2 to 4) is honoured.
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from ..coordinators import once_durable
@@ -18,7 +19,7 @@ from ..wire.message import Message, Struct, field
 from ..wire.types import ZERO_UUID, Int16, Int32, Int64, String, Uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterable
 
     from ..context import RequestContext
 
@@ -61,73 +62,102 @@ class OffsetCommitResponse(Message, key=8, versions="2-10", flexible="8+"):
     topics: list[OffsetCommitResponseTopic]
 
 
+Answer = OffsetCommitResponse | bytes
+
 BY_ID_FROM = 10
 """Version from which topics are named by their ids."""
 NO_GROUP_FROM = 9
 """Version from which an unknown group is said to be one."""
 
 
-def handle(ctx: RequestContext, request: OffsetCommitRequest) -> OffsetCommitResponse | Coroutine[Any, Any, OffsetCommitResponse]:
+REMEMBERED = 1000
+"""Good answers that are kept: a consumer commits the same partitions again and again."""
+LONGEST = 128
+"""Topics and partitions in the longest of them."""
+
+_good: dict[tuple[int | str | bytes, ...], bytes] = {}
+
+
+def handle(ctx: RequestContext, request: OffsetCommitRequest) -> Answer | Coroutine[Any, Any, Answer]:
     """Answer at once where the commit is durable at once."""
     broker = ctx.broker
     metadata = broker.metadata
-    by_id = ctx.version >= BY_ID_FROM
+    version = ctx.version
+    by_id = version >= BY_ID_FROM
     offsets = []
-    places = []
-    topics = []
+    codes = []
+    shape: list[int | str | bytes] = [version]
     for wanted in request.topics:
         topic = metadata.topics_by_id.get(wanted.topic_id) if by_id else metadata.topics.get(wanted.name)
         count = len(topic.partitions) if topic is not None else 0
-        answers = []
+        shape.append(wanted.topic_id if by_id else wanted.name)
         for part in wanted.partitions:
             index = part.partition_index
-            answer = OffsetCommitResponsePartition(partition_index=index, error_code=0)
-            answers.append(answer)
+            shape.append(index)
             if 0 <= index < count:
                 assert topic is not None
                 offsets.append((topic.name, topic.id, index, part.committed_offset, part.committed_leader_epoch, part.committed_metadata))
-                places.append(answer)
+                codes.append(0)
             else:
-                answer.error_code = ErrorCode.UNKNOWN_TOPIC_ID if by_id and topic is None else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        topics.append(OffsetCommitResponseTopic(name=wanted.name, topic_id=wanted.topic_id, partitions=answers))
-    response = OffsetCommitResponse(topics=topics)
+                codes.append(ErrorCode.UNKNOWN_TOPIC_ID if by_id and topic is None else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
     if not offsets:
-        return response
+        return _answer(request, codes)
     group_id = request.group_id
-    event = Commit(
-        group_id,
-        request.member_id,
-        request.generation_id_or_member_epoch,
-        offsets,
-        instance_id=request.group_instance_id,
-        retain_ms=request.retention_time_ms,
-        knows_epochs=ctx.version >= NO_GROUP_FROM,
-    )
     shard = broker.groups.find(ctx.node.id, group_id)
-    codes = shard.submit_now(event)
-    if isinstance(codes, int):
-        if codes == ErrorCode.GROUP_ID_NOT_FOUND and ctx.version < NO_GROUP_FROM:
-            codes = ErrorCode.ILLEGAL_GENERATION
-        for answer in places:
-            answer.error_code = codes
-    else:
-        for answer, code in zip(places, codes, strict=True):
-            answer.error_code = code
+    told = shard.submit_now(
+        Commit(
+            group_id,
+            request.member_id,
+            request.generation_id_or_member_epoch,
+            offsets,
+            request.group_instance_id,
+            request.retention_time_ms,
+            version >= NO_GROUP_FROM,
+        )
+    )
+    if isinstance(told, int):
+        if told == ErrorCode.GROUP_ID_NOT_FOUND and version < NO_GROUP_FROM:
+            told = ErrorCode.ILLEGAL_GENERATION
+        told = [told] * len(offsets)
+    if any(told):
+        left = iter(told)
+        codes = [code or next(left) for code in codes]
+    answer = _answer(request, codes) if any(codes) else _good_answer(request, version, tuple(shape))
     log = shard.log
     if log.high_watermark >= log.end_offset:
-        return response
-    return once_durable(response, (shard,))  # type: ignore[no-any-return]
+        return answer
+    return once_durable(answer, (shard,))  # type: ignore[no-any-return]
 
 
-def failure(request: OffsetCommitRequest, code: int, message: str | None) -> OffsetCommitResponse:
-    """The code for every partition."""
+def _good_answer(request: OffsetCommitRequest, version: int, shape: tuple[int | str | bytes, ...]) -> bytes:
+    """The encoded answer without any error; it is the same for all requests of one `shape`: version, topics, partitions."""
+    known = _good.get(shape)
+    if known is None:
+        if len(_good) >= REMEMBERED:
+            _good.clear()
+        known = _answer(request, repeat(0)).encode(version)
+        if len(shape) <= LONGEST:
+            _good[shape] = known
+    return known
+
+
+def _answer(request: OffsetCommitRequest, codes: Iterable[int]) -> OffsetCommitResponse:
+    """The codes, in the order of the request's partitions."""
+    left = iter(codes)
     return OffsetCommitResponse(
         topics=[
             OffsetCommitResponseTopic(
                 name=topic.name,
                 topic_id=topic.topic_id,
-                partitions=[OffsetCommitResponsePartition(partition_index=part.partition_index, error_code=code) for part in topic.partitions],
+                partitions=[
+                    OffsetCommitResponsePartition(partition_index=part.partition_index, error_code=next(left)) for part in topic.partitions
+                ],
             )
             for topic in request.topics
         ]
     )
+
+
+def failure(request: OffsetCommitRequest, code: int, message: str | None) -> OffsetCommitResponse:
+    """The code for every partition."""
+    return _answer(request, repeat(code))

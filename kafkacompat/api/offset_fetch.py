@@ -1,8 +1,8 @@
 """OffsetFetch (key 9), versions 1 to 10: the committed offsets of a group, of several from version 8 on, by topic id from version 10 on.
 
 Topics null (version 2 on) asks for all. What was never committed, an unknown topic or an unknown group has offset -1, metadata "" and no
-error; an unknown topic id UNKNOWN_TOPIC_ID. `require_stable` holds nothing back while there are no transactions. The layouts before
-version 8 (one group, at the top) are turned into the new one and back.
+error; an unknown topic id UNKNOWN_TOPIC_ID. With `require_stable` (version 7 on) a partition for which an open transaction has an offset
+is UNSTABLE_OFFSET_COMMIT. The layouts before version 8 (one group, at the top) are turned into the new one and back.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..wire.message import Message, Struct, field
 from ..wire.types import ZERO_UUID, Bool, Int16, Int32, Int64, String, Uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Container, Coroutine
 
     from ..context import RequestContext
     from ..coordinators import GroupShard
@@ -91,6 +91,7 @@ BATCH_FROM = 8
 """Version from which several groups may be asked for (KIP-709)."""
 GROUP_ERROR_FROM = 2
 """Version from which there is an error for the group; before, it is in every partition."""
+UNSTABLE_OFFSET_COMMIT = ErrorCode.UNSTABLE_OFFSET_COMMIT
 BY_ID_FROM = 10
 """Version from which topics are named by their ids."""
 
@@ -99,12 +100,12 @@ def handle(ctx: RequestContext, request: OffsetFetchRequest) -> OffsetFetchRespo
     """Answer at once where everything is durable at once."""
     wanted = request.groups if ctx.version >= BATCH_FROM else [upgrade(request)]
     shards: list[GroupShard] = []
-    found = [_fetch(ctx, group, shards) for group in wanted]
+    found = [_fetch(ctx, group, request.require_stable, shards) for group in wanted]
     response = OffsetFetchResponse(groups=found) if ctx.version >= BATCH_FROM else downgrade(ctx.version, request, found[0])
     return once_durable(response, shards)  # type: ignore[no-any-return]
 
 
-def _fetch(ctx: RequestContext, wanted: OffsetFetchRequestGroup, shards: list[GroupShard]) -> OffsetFetchResponseGroup:
+def _fetch(ctx: RequestContext, wanted: OffsetFetchRequestGroup, require_stable: bool, shards: list[GroupShard]) -> OffsetFetchResponseGroup:
     group_id = wanted.group_id
     try:
         shard = ctx.broker.groups.find(ctx.node.id, group_id)
@@ -118,13 +119,17 @@ def _fetch(ctx: RequestContext, wanted: OffsetFetchRequestGroup, shards: list[Gr
         return OffsetFetchResponseGroup(group_id=group_id, topics=[], error_code=code)
     by_id = ctx.version >= BY_ID_FROM
     metadata = ctx.broker.metadata
+    unstable: Container[tuple[str, int]] = group.pending_offsets if require_stable and group is not None else ()
     topics = []
     if wanted.topics is None:
         for name, partitions in group.offsets.items() if group is not None else ():
             topic = metadata.topics.get(name) if by_id else None
             if by_id and topic is None:
                 continue
-            answers = [_partition(index, offset) for index, offset in partitions.items()]
+            answers = [
+                _partition(index, None, UNSTABLE_OFFSET_COMMIT) if (name, index) in unstable else _partition(index, offset)
+                for index, offset in partitions.items()
+            ]
             topics.append(OffsetFetchResponseTopics(name=name, topic_id=topic.id if topic is not None else ZERO_UUID, partitions=answers))
     else:
         for asked in wanted.topics:
@@ -134,7 +139,12 @@ def _fetch(ctx: RequestContext, wanted: OffsetFetchRequestGroup, shards: list[Gr
             else:
                 name = topic.name if topic is not None else asked.name
                 topic_id = topic.id if topic is not None else ZERO_UUID
-                answers = [_partition(index, machine.fetch(group_id, name, topic_id, index)) for index in asked.partition_indexes]
+                answers = [
+                    _partition(index, None, UNSTABLE_OFFSET_COMMIT)
+                    if (name, index) in unstable
+                    else _partition(index, machine.fetch(group_id, name, topic_id, index))
+                    for index in asked.partition_indexes
+                ]
             topics.append(OffsetFetchResponseTopics(name=asked.name, topic_id=asked.topic_id, partitions=answers))
     return OffsetFetchResponseGroup(group_id=group_id, topics=topics, error_code=0)
 

@@ -236,7 +236,7 @@ class ClassicGroup(Group):
 
     # what offsets ask
 
-    def check_commit(self, member_id: str, instance_id: str | None, generation: int) -> int:
+    def check_commit(self, member_id: str, instance_id: str | None, generation: int, *, transactional: bool = False) -> int:
         if self.state == DEAD:
             return ErrorCode.COORDINATOR_NOT_AVAILABLE
         if generation < 0 and self.state == EMPTY:
@@ -247,9 +247,9 @@ class ClassicGroup(Group):
                 return found
             if generation != self.generation:
                 return ErrorCode.ILLEGAL_GENERATION
-        else:
+        elif not transactional:
             return ErrorCode.UNKNOWN_MEMBER_ID
-        return ErrorCode.REBALANCE_IN_PROGRESS if self.state == COMPLETING else 0
+        return ErrorCode.REBALANCE_IN_PROGRESS if self.state == COMPLETING and not transactional else 0
 
     def heard_commit(self, member_id: str, now_ms: int) -> None:
         member = self.members.get(member_id)

@@ -31,6 +31,8 @@ EXPIRING_OFFSET_VALUE_VERSION = 1
 
 _OFFSET_HEAD = Struct(">hqi").pack
 _OFFSET_HEAD_FROM = Struct(">hqi").unpack_from
+_PLAIN_OFFSET = Struct(">hqiBq3s16s").pack
+"""One without metadata, of a topic with an id: nearly all."""
 _SHORTEST = 23
 """Bytes of the shortest offset value."""
 _INT64 = Struct(">q").pack
@@ -73,18 +75,21 @@ class Offset:
 
 
 class OffsetRecord:
-    """An offset was committed for a group, or, `offset` None, is gone."""
+    """An offset was committed for a group, or, `offset` None, is gone. `producer` is the (id, epoch) of the producer in whose transaction
+    it was committed, None outside of one; it stands in the header of the batch."""
 
-    __slots__ = ("group_id", "offset", "partition", "topic")
+    __slots__ = ("group_id", "offset", "partition", "producer", "topic")
 
-    def __init__(self, group_id: str, topic: str, partition: int, offset: Offset | None) -> None:
+    def __init__(self, group_id: str, topic: str, partition: int, offset: Offset | None, producer: tuple[int, int] | None = None) -> None:
         self.group_id = group_id
         self.topic = topic
         self.partition = partition
         self.offset = offset
+        self.producer = producer
 
     def __repr__(self) -> str:
-        return f"OffsetRecord({self.group_id!r}, {self.topic!r}, {self.partition}, {self.offset!r})"
+        within = f" in the transaction of {self.producer}" if self.producer is not None else ""
+        return f"OffsetRecord({self.group_id!r}, {self.topic!r}, {self.partition}, {self.offset!r}{within})"
 
 
 class GroupRecord:
@@ -141,6 +146,10 @@ def encode_offset(offset: Offset) -> bytes:
             expire_timestamp=offset.expire_timestamp_ms,
         )
         return EXPIRING_OFFSET_VALUE_VERSION.to_bytes(2, "big") + old.encode(EXPIRING_OFFSET_VALUE_VERSION)
+    if not offset.metadata and offset.topic_id != ZERO_UUID:
+        return _PLAIN_OFFSET(
+            OFFSET_VALUE_VERSION, offset.offset, offset.leader_epoch, 1, offset.commit_timestamp_ms, _TOPIC_ID_TAG, offset.topic_id
+        )
     metadata = offset.metadata.encode()
     size = encode_uvarint(len(metadata) + 1)
     tail = _TOPIC_ID_TAG + offset.topic_id if offset.topic_id != ZERO_UUID else b"\0"

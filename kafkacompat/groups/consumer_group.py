@@ -309,8 +309,8 @@ class ConsumerGroup(Group):
 
     # what offsets ask
 
-    def check_commit(self, member_id: str, instance_id: str | None, generation: int) -> int:
-        if generation < 0 and not self.members:
+    def check_commit(self, member_id: str, instance_id: str | None, generation: int, *, transactional: bool = False) -> int:
+        if generation < 0 and (not self.members or (transactional and generation == -1 and not member_id and instance_id is None)):
             return 0
         member = self.members.get(member_id)
         if member is None:
@@ -319,7 +319,7 @@ class ConsumerGroup(Group):
 
     def check_commit_of(self, event: Commit) -> int:
         """An older epoch is good for partitions that the member already had then (KIP-1251)."""
-        code = self.check_commit(event.member_id, event.instance_id, event.generation)
+        code = super().check_commit_of(event)
         member = self.members.get(event.member_id)
         if code != ErrorCode.UNKNOWN_MEMBER_ID and member is not None and not event.knows_epochs:
             return ErrorCode.UNSUPPORTED_VERSION

@@ -62,12 +62,13 @@ class Nothing:
 class GroupMachine:
     """Pure. `settings` are read by Kafka's names as they are needed, so that what is changed at run time counts at once."""
 
-    __slots__ = ("_consumer", "_deadlines", "_live", "_rules", "_sweep", "foreign", "groups", "settings")
+    __slots__ = ("_consumer", "_deadlines", "_in_transactions", "_live", "_rules", "_sweep", "foreign", "groups", "settings")
 
     def __init__(self, settings: Settings, cluster: Cluster | None = None) -> None:
         self.settings = settings
         self.groups: dict[str, Group] = {}
         self.foreign: dict[bytes, bytes] = {}
+        self._in_transactions: dict[int, dict[str, None]] = {}
         self._deadlines = Deadlines()
         self._rules = ClassicRules(settings, self._deadlines)
         self._consumer = ConsumerRules(settings, self._deadlines, cluster or Nothing())
@@ -122,6 +123,8 @@ class GroupMachine:
                     return
                 group = self._new_group(record.group_id)
             offsets.apply(group, record)
+            if record.producer is not None:
+                self._in_transactions.setdefault(record.producer[0], {})[group.id] = None
         elif isinstance(record, GroupRecord):
             known = self.groups.get(record.group_id)
             if record.value is None:
@@ -140,6 +143,13 @@ class GroupMachine:
         else:
             self.foreign[record.key] = record.value
 
+    def apply_marker(self, producer_id: int, *, committed: bool) -> None:
+        """Take over the marker that ends a producer's transaction, live and at start-up alike."""
+        for group_id in self._in_transactions.pop(producer_id, ()):
+            group = self.groups.get(group_id)
+            if group is not None:
+                offsets.end_transaction(group, producer_id, committed=committed)
+
     def _apply_consumer(self, record: ConsumerRecord) -> None:
         known = self.groups.get(record.group_id)
         if record.value is None:
@@ -151,7 +161,7 @@ class GroupMachine:
         elif not isinstance(known, ConsumerGroup):
             group = ConsumerGroup(record.group_id)
             if known is not None:
-                group.offsets = known.offsets
+                group.take_offsets_of(known)
             known = self.groups[group.id] = group
         known.apply(record)
 
@@ -159,29 +169,40 @@ class GroupMachine:
         """A group is no more; offsets that are left are those of nobody."""
         del self.groups[group.id]
         group.state = DEAD
-        if group.offsets:
-            self._new_group(group.id).offsets = group.offsets
+        if group.offsets or group.pending_offsets:
+            self._new_group(group.id).take_offsets_of(group)
 
     def encode(self, record: Entry) -> tuple[bytes, bytes | None]:
         """Key and value in the log."""
         return codec.encode(record)
 
-    def decode(self, key: bytes | None, value: bytes | None) -> Entry:
-        """The record of a key and a value in the log."""
-        return codec.decode(key or b"", value)
+    def decode(self, key: bytes | None, value: bytes | None, producer: tuple[int, int] | None = None) -> Entry:
+        """The record of a key and a value in the log. `producer` is the (id, epoch) in whose transaction it stands there."""
+        record = codec.decode(key or b"", value)
+        if producer is not None and isinstance(record, OffsetRecord):
+            record.producer = producer
+        return record
 
     def records(self) -> Iterator[Entry]:
-        """The fewest records that lead to an equal machine: what the log is when it has been compacted."""
-        for key, value in self.foreign.items():
+        """The fewest records that lead to an equal machine: what the log is when it has been compacted.
+
+        The machine may go on between them. Then what comes is as it was when this began, or any later time.
+        """
+        for key, value in list(self.foreign.items()):
             yield Foreign(key, value)
-        for group in self.groups.values():
+        for group_id in list(self.groups):
+            group = self.groups.get(group_id)
             if isinstance(group, ClassicGroup) and group.recorded is not None:
                 yield GroupRecord(group.id, group.recorded)
             elif isinstance(group, ConsumerGroup):
-                yield from group.records()
-            for topic, partitions in group.offsets.items():
-                for partition, offset in partitions.items():
-                    yield OffsetRecord(group.id, topic, partition, offset)
+                yield from list(group.records())
+            if group is None:
+                continue
+            for topic, partitions in list(group.offsets.items()):
+                for partition, offset in list(partitions.items()):
+                    yield OffsetRecord(group_id, topic, partition, offset)
+            for (topic, partition), producer, offset in list(group.pending_offsets.records()):
+                yield OffsetRecord(group_id, topic, partition, offset, producer)
 
     # -- plain calls ---------------------------------------------------------------------------------------------------
 
@@ -225,9 +246,9 @@ class GroupMachine:
         group = self.groups.get(event.group_id)
         if isinstance(group, ConsumerGroup) and not group.members and event.group_id and not event.member_id:
             out.records += group.tombstones()
-            offsets_left = group.offsets
+            left = group
             group = self._new_group(event.group_id)
-            group.offsets = offsets_left
+            group.take_offsets_of(left)
         before = len(out.records)
         is_new = group is None or before > 0
         code = 0
@@ -278,7 +299,7 @@ class GroupMachine:
             raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {event.group_id} is not a consumer group.")
         group = ConsumerGroup(event.group_id)
         if known is not None:
-            group.offsets = known.offsets
+            group.take_offsets_of(known)
             if isinstance(known, ClassicGroup) and known.recorded is not None:
                 self._rules.out.records.append(GroupRecord(known.id, None))
         answer = self._consumer.heartbeat(group, event, True)
@@ -313,15 +334,18 @@ class GroupMachine:
         else:
             code = group.check_commit_of(event)  # type: ignore[assignment]
         if code:
+            if event.producer is not None and code in (ErrorCode.GROUP_ID_NOT_FOUND, ErrorCode.STALE_MEMBER_EPOCH):
+                code = ErrorCode.ILLEGAL_GENERATION
             out.replies.append((ticket, code))
             return
         if group is None:
             if not event.offsets:
                 out.replies.append((ticket, []))
                 return
-        else:
+        elif event.producer is None:
             group.heard_commit(event.member_id, self._rules.now_ms)
         out.records, codes = offsets.commit(event, self._rules.now_ms, self.settings["offset.metadata.max.bytes"])
+        out.producer = event.producer
         out.replies.append((ticket, codes))
 
     def _delete_offsets(self, event: events.DeleteOffsets, ticket: int) -> None:
@@ -350,7 +374,7 @@ class GroupMachine:
     def _topic_gone(self, event: events.TopicGone, ticket: int) -> None:
         out = self._rules.out
         for group in self.groups.values():
-            if event.topic in group.offsets:
+            if event.topic in group.offsets or group.pending_offsets:
                 out.records += offsets.tombstones(group, event.topic)
         out.replies.append((ticket, None))
 

@@ -148,10 +148,11 @@ class Commit:
     `generation` is -1 for a client that is no member. `retain_ms` (version 2 to 4) is how long to keep the offsets, -1
     for as long as the broker does. Answer: a list of codes in the order of `offsets`, or one code (an int) for all;
     GROUP_ID_NOT_FOUND where there is neither group nor a generation of -1. `knows_epochs` is false for a client that is too old
-    for consumer groups (before version 9).
+    for consumer groups (before version 9). `producer` is (id, epoch) for a TxnOffsetCommit: the offsets are pending until its
+    transaction ends; whether it has one open is not asked here.
     """
 
-    __slots__ = ("generation", "group_id", "instance_id", "knows_epochs", "member_id", "offsets", "retain_ms")
+    __slots__ = ("generation", "group_id", "instance_id", "knows_epochs", "member_id", "offsets", "producer", "retain_ms")
 
     def __init__(
         self,
@@ -159,10 +160,10 @@ class Commit:
         member_id: str,
         generation: int,
         offsets: Sequence[tuple[str, bytes, int, int, int, str | None]],
-        *,
         instance_id: str | None = None,
         retain_ms: int = -1,
         knows_epochs: bool = True,
+        producer: tuple[int, int] | None = None,
     ) -> None:
         self.group_id = group_id
         self.member_id = member_id
@@ -171,6 +172,7 @@ class Commit:
         self.instance_id = instance_id
         self.retain_ms = retain_ms
         self.knows_epochs = knows_epochs
+        self.producer = producer
 
 
 class ConsumerHeartbeat:

@@ -3,7 +3,8 @@
 An offset is kept until it is deleted, its topic is, or it expires. It expires `offsets.retention.minutes` after the group
 was last of use to it: for a group with members never (but for topics that no member of a Stable "consumer" group reads),
 for one without since it became empty, for offsets without any group since the commit (KIP-211); or when the client said,
-which versions 2 to 4 of OffsetCommit can. Then a group that is Empty and has no offsets left goes as well.
+which versions 2 to 4 of OffsetCommit can. Then a group that is Empty and has no offsets left goes as well. While a transaction
+has an offset pending (`pending`), what was committed for that partition stays.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 from ..errors import ErrorCode
 from ..wire.types import ZERO_UUID
 from .codec import Offset, OffsetRecord
-from .group import EMPTY
+from .group import EMPTY, NONE_PENDING
+from .pending import PendingOffsets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +39,7 @@ def commit(event: Commit, now_ms: int, max_metadata: int) -> tuple[list[OffsetRe
         elif metadata and is_longer(metadata, max_metadata):
             codes.append(ErrorCode.OFFSET_METADATA_TOO_LARGE)
             continue
-        records.append(OffsetRecord(event.group_id, topic, partition, Offset(offset, leader_epoch, metadata, now_ms, expires, topic_id)))
+        records.append(OffsetRecord(event.group_id, topic, partition, Offset(offset, leader_epoch, metadata, now_ms, expires, topic_id), event.producer))
         codes.append(ErrorCode.NONE)
     return records, codes
 
@@ -50,17 +52,38 @@ def is_longer(text: str, limit: int) -> bool:
 
 def apply(group: Group, record: OffsetRecord) -> None:
     """Take over one record."""
-    if record.offset is not None:
+    offset = record.offset
+    if offset is None:
         partitions = group.offsets.get(record.topic)
-        if partitions is None:
-            partitions = group.offsets[record.topic] = {}
-        partitions[record.partition] = record.offset
-        return
-    partitions = group.offsets.get(record.topic)
-    if partitions is not None:
-        partitions.pop(record.partition, None)
-        if not partitions:
-            del group.offsets[record.topic]
+        if partitions is not None:
+            partitions.pop(record.partition, None)
+            if not partitions:
+                del group.offsets[record.topic]
+        if group.pending_offsets:
+            group.pending_offsets.discard((record.topic, record.partition))
+    elif record.producer is None:
+        _store(group, record.topic, record.partition, offset)
+        if group.pending_offsets:
+            group.pending_offsets.overtake((record.topic, record.partition), offset)
+    else:
+        if group.pending_offsets is NONE_PENDING:
+            group.pending_offsets = PendingOffsets()
+        group.pending_offsets.stage((record.topic, record.partition), record.producer, offset)
+
+
+def end_transaction(group: Group, producer_id: int, *, committed: bool) -> None:
+    """What was pending for a producer counts from now on, or is gone."""
+    for (topic, partition), offset in group.pending_offsets.end(producer_id, committed=committed):
+        _store(group, topic, partition, offset)
+    if not group.pending_offsets:
+        group.pending_offsets = NONE_PENDING
+
+
+def _store(group: Group, topic: str, partition: int, offset: Offset) -> None:
+    partitions = group.offsets.get(topic)
+    if partitions is None:
+        partitions = group.offsets[topic] = {}
+    partitions[partition] = offset
 
 
 def fetch(group: Group | None, topic: str, topic_id: bytes, partition: int) -> Offset | None:
@@ -85,15 +108,16 @@ def delete(group: Group, partitions: Iterable[tuple[str, int]]) -> tuple[list[Of
             codes.append(ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC)
             continue
         codes.append(ErrorCode.NONE)
-        if partition in group.offsets.get(topic, ()):
+        if partition in group.offsets.get(topic, ()) or (topic, partition) in group.pending_offsets:
             records.append(OffsetRecord(group.id, topic, partition, None))
     return records, codes
 
 
 def tombstones(group: Group, topic: str | None = None) -> list[OffsetRecord]:
-    """For all offsets of a group, or those of one topic."""
-    topics = [topic] if topic is not None else list(group.offsets)
-    return [OffsetRecord(group.id, name, partition, None) for name in topics for partition in group.offsets.get(name, ())]
+    """For all offsets of a group, pending ones too, or those of one topic."""
+    places = {(name, partition): None for name, partitions in group.offsets.items() for partition in partitions}
+    places.update(dict.fromkeys(group.pending_offsets))
+    return [OffsetRecord(group.id, name, partition, None) for name, partition in places if topic is None or topic == name]
 
 
 def expired(group: Group, now_ms: int, retention_ms: int) -> list[OffsetRecord]:
@@ -106,11 +130,11 @@ def expired(group: Group, now_ms: int, retention_ms: int) -> list[OffsetRecord]:
             else:
                 since = group.idle_since_ms(offset, topic)
                 over = since is not None and now_ms - since >= retention_ms
-            if over:
+            if over and (topic, partition) not in group.pending_offsets:
                 found.append(OffsetRecord(group.id, topic, partition, None))
     return found
 
 
 def is_left(group: Group, going: int) -> bool:
     """Will the group be Empty and without offsets when `going` of them have gone?"""
-    return group.state == EMPTY and sum(map(len, group.offsets.values())) == going
+    return group.state == EMPTY and not group.pending_offsets and sum(map(len, group.offsets.values())) == going

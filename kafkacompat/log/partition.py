@@ -10,33 +10,35 @@ crash can take back.
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import ErrorCode, KafkaError
 from ..records.batch import (
-    CODEC_MASK,
-    HEADER_SIZE,
     LOG_APPEND_TIME,
     LOG_OVERHEAD,
     MAX_SEQUENCE,
     STAMP,
     STAMP_SIZE,
-    build_batch,
-    reseal,
+    TRANSACTIONAL,
+    end_of,
+    single,
     split_batches,
     unpack_header,
 )
-from ..records.check import FrameError, check_header, check_records
-from ..records.record import Record
+from ..records.check import FrameError, check_header
 from . import epochs as leader_epochs
+from . import timestamps
+from .conversion import convert
 from .producers import Producers
+from .timestamps import NOTHING
 
 if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import Callable, Iterable, Sequence
 
     from .store import Store
+    from .transactions import Aborted
+    from .verification import Verification
 
     Buffer = bytes | bytearray | memoryview
 
@@ -163,7 +165,10 @@ class PartitionLog:
     @property
     def last_stable_offset(self) -> int:
         """Where read_committed readers stop: no open transaction has a record below it."""
-        return self.high_watermark
+        producers = self.producers
+        if producers is None or producers.transactions is None:
+            return self.high_watermark
+        return max(producers.transactions.stable_end(self.high_watermark), self.log_start_offset)
 
     @property
     def size_bytes(self) -> int:
@@ -180,15 +185,18 @@ class PartitionLog:
 
     # -- append --------------------------------------------------------------------------------------------------------
 
-    def append_produced(self, records: memoryview | None, now_ms: int, version: int = NEWEST_PRODUCE) -> tuple[int, int]:
+    def append_produced(
+        self, records: memoryview | None, now_ms: int, version: int = NEWEST_PRODUCE, verification: Verification | None = None
+    ) -> tuple[int, int]:
         """Append what a client sent for this partition in a Produce request of `version`: (base offset, log append time).
 
         The time is -1 on a CreateTime topic. A repeat of one of the producer's last five batches is not appended again:
         its first base offset comes back (and its time). `records` may be re-used afterwards. The batch is durable when
-        `high_watermark` has reached the `end_offset` of now: see `durable`.
+        `high_watermark` has reached the `end_offset` of now: see `durable`. The first batch of a transaction needs a `verification`,
+        begun before the coordinator was asked and still there: see `begin_verification`.
 
         KafkaError, as `records.check` says (RecordsError where single records are at fault, FrameError where the answer has no
-        log start offset), from the producers (45, 47), RECORD_LIST_TOO_LARGE for more than `segment.bytes`, KAFKA_STORAGE_ERROR;
+        log start offset), from the producers (45, 47, 48), RECORD_LIST_TOO_LARGE for more than `segment.bytes`, KAFKA_STORAGE_ERROR;
         or `offline`.
         """
         if self.offline is not None:
@@ -204,7 +212,9 @@ class PartitionLog:
             or max_timestamp - now_ms > self._after_max_ms
             or now_ms - base_timestamp > self._before_max_ms
         ):
-            head, body, max_timestamp, append_time = self._convert(records[:size], attributes, max_timestamp, now_ms)
+            head, body, max_timestamp, append_time = convert(
+                records[:size], self.config, now_ms, partition=f"{self.topic}-{self.index}", validate_full=self._validate_full
+            )
             size = STAMP_SIZE + len(head) + len(body)
         else:
             head = b""
@@ -213,9 +223,10 @@ class PartitionLog:
         if producer_id >= 0:
             producers = self.producers
             if producers is None:
-                producers = self.producers = Producers()
+                producers = self._known_producers()
             last_sequence = (first_sequence + last_delta) & MAX_SEQUENCE
-            repeat = producers.check(producer_id, producer_epoch, first_sequence, last_sequence)
+            transactional = attributes & TRANSACTIONAL != 0
+            repeat = producers.check(producer_id, producer_epoch, first_sequence, last_sequence, transactional, verification)
             if repeat is not None:
                 return repeat[2], repeat[3]
         base_offset = self.end_offset
@@ -228,99 +239,105 @@ class PartitionLog:
         self.end_offset = next_offset
         self._segment_room -= size
         if producers is not None:
-            producers.record(producer_id, producer_epoch, first_sequence, last_sequence, base_offset, max_timestamp)
+            producers.record(producer_id, producer_epoch, first_sequence, last_sequence, base_offset, max_timestamp, transactional)
         if durable != self.high_watermark:
             self.high_watermark = durable
             if self._waiters is not None:
                 self._wake()
         return base_offset, append_time
 
-    def _convert(self, batch: memoryview, attributes: int, max_timestamp: int, now_ms: int) -> tuple[bytes, Buffer, int, int]:
-        """What to store behind the stamp for a batch that may have to be changed: (new rest of the header or nothing, what follows it, max timestamp,
-        append time)."""
-        config = self.config
-        create_time = config.message_timestamp_type == "CreateTime"
-        needs_key = "compact" in config.cleanup_policy
-        codec = attributes & CODEC_MASK
-        append_time = -1
-        latest = max_timestamp
-        target = codec
-        if config.compression_type != "producer":
-            from ..records.compression import CODECS
-
-            target = CODECS[config.compression_type]
-        base_timestamp = int.from_bytes(batch[27:35], "big", signed=True)
-        odd_times = create_time and (max_timestamp - now_ms > self._after_max_ms or now_ms - base_timestamp > self._before_max_ms)
-        if self._validate_full or needs_key or target != codec or odd_times or attributes & LOG_APPEND_TIME:
-            latest = check_records(
-                batch,
-                partition=f"{self.topic}-{self.index}",
-                needs_key=needs_key,
-                create_time=create_time,
-                now_ms=now_ms,
-                before_max_ms=self._before_max_ms,
-                after_max_ms=self._after_max_ms,
-            )
-        wanted = attributes & ~LOG_APPEND_TIME
-        if not create_time:
-            wanted |= LOG_APPEND_TIME
-            latest = append_time = now_ms
-        head = b""
-        body = batch[STAMP_SIZE:]
-        if target != codec:
-            from ..records.compression import recompress
-
-            packed = recompress(batch, target, self._level(target))
-            head = reseal(batch, packed, attributes=wanted & 0x38 | target, max_timestamp=latest)[STAMP_SIZE:]
-            body = memoryview(packed)
-        elif wanted != attributes or latest != max_timestamp:
-            body = batch[HEADER_SIZE:]
-            head = reseal(batch, body, attributes=wanted, max_timestamp=latest)[STAMP_SIZE:]
-        size = STAMP_SIZE + len(head) + len(body)
-        if size > self._max_message_bytes:
-            raise FrameError(
-                ErrorCode.MESSAGE_TOO_LARGE,
-                f"Message batch size is {size} bytes in append to partition {self.topic}-{self.index}, "
-                f"which exceeds the maximum configured size of {self._max_message_bytes}.",
-            )
-        return head, body, latest, append_time
-
-    def _level(self, codec: int) -> int | None:
-        """The level that the topic asks for."""
-        config = self.config
-        return (None, config.compression_gzip_level, None, config.compression_lz4_level, config.compression_zstd_level)[codec]
-
     def append_internal(self, batch: Buffer) -> tuple[int, int]:
         """Append one whole batch of our own making, as it is but for the stamp: (base offset, end offset behind it).
 
-        No check but for size: KafkaError RECORD_LIST_TOO_LARGE, KAFKA_STORAGE_ERROR, or `offline`. Producer state is
-        kept for it as for any other batch.
+        No check but for size: KafkaError RECORD_LIST_TOO_LARGE, KAFKA_STORAGE_ERROR, or `offline`. The state of its producer, if
+        it has one, is kept as for any other batch.
         """
-        if self.offline is not None:
-            raise self.offline
         view = memoryview(batch)
-        _, length, _, _, _, _, last_delta, _, max_timestamp, producer_id, producer_epoch, first_sequence, _ = unpack_header(view, 0)
-        size = length + LOG_OVERHEAD
-        assert size == len(view), f"batch of {size} bytes in {len(view)}"
+        _, length, _, _, _, _, last_delta, _, max_timestamp, producer_id, _, _, _ = unpack_header(view, 0)
+        assert length + LOG_OVERHEAD == len(view), f"batch of {length + LOG_OVERHEAD} bytes in {len(view)}"
         base_offset = self.end_offset
         next_offset: int = base_offset + last_delta + 1
+        durable = self._append(STAMP.pack(base_offset, length, self.leader_epoch), view[STAMP_SIZE:], next_offset, max_timestamp)
+        if producer_id >= 0:
+            self._known_producers().learn(view, base_offset)
+        self._is_durable(durable)
+        return base_offset, next_offset
+
+    def append_single(self, key: bytes | None, value: bytes | None, now_ms: int, base_sequence: int = -1) -> None:
+        """`append_internal` of one record of no producer, without headers, in less time."""
+        base_offset = self.end_offset
+        head, body = single(key, value, now_ms, base_offset, self.leader_epoch, base_sequence)
+        self._is_durable(self._append(head, body, base_offset + 1, now_ms))
+
+    def _append(self, head: bytes, body: Buffer, next_offset: int, max_timestamp: int) -> int:
+        """Store a stamped batch; the durable end."""
+        if self.offline is not None:
+            raise self.offline
+        size = len(head) + len(body)
         if size > self._segment_room or max_timestamp > self._roll_at_ms:
             self._roll(size, max_timestamp)
-        stamp = STAMP.pack(base_offset, length, self.leader_epoch)
-        durable = self._store.append(self.leader_epoch, base_offset, next_offset, max_timestamp, stamp, view[STAMP_SIZE:])
+        durable = self._store.append(self.leader_epoch, self.end_offset, next_offset, max_timestamp, head, body)
         self.end_offset = next_offset
         self._segment_room -= size
-        if producer_id >= 0 <= first_sequence:
-            if self.producers is None:
-                self.producers = Producers()
-            self.producers.record(
-                producer_id, producer_epoch, first_sequence, (first_sequence + last_delta) & MAX_SEQUENCE, base_offset, max_timestamp
-            )
+        return durable
+
+    def _is_durable(self, durable: int) -> None:
+        """Move the high watermark, and wake who waits for it."""
         if durable != self.high_watermark:
             self.high_watermark = durable
             if self._waiters is not None:
                 self._wake()
-        return base_offset, next_offset
+
+    def append_marker(
+        self, producer_id: int, producer_epoch: int, *, commit: bool, coordinator_epoch: int, transaction_version: int, now_ms: int
+    ) -> int:
+        """End a producer's transaction in this partition: the end offset behind the marker, from which on it is durable.
+
+        The marker is written also if nothing is open. INVALID_PRODUCER_EPOCH and TRANSACTION_COORDINATOR_FENCED as `Producers.check_marker`
+        has it; what `append_internal` raises.
+        """
+        if self.producers is not None:
+            self.producers.check_marker(producer_id, producer_epoch, coordinator_epoch, transaction_version)
+        from ..records.control import end_txn_marker
+
+        marker = end_txn_marker(
+            committed=commit,
+            producer_id=producer_id,
+            producer_epoch=producer_epoch,
+            coordinator_epoch=coordinator_epoch,
+            timestamp=now_ms,
+            log_append_time=self.config.message_timestamp_type != "CreateTime",
+        )
+        return self.append_internal(marker)[1]
+
+    # -- transactions --------------------------------------------------------------------------------------------------
+
+    def in_transaction(self, producer_id: int, producer_epoch: int) -> bool:
+        """Has this producer, in this epoch, a transaction open here? Then its next batch needs no verification."""
+        return self.producers is not None and self.producers.in_transaction(producer_id, producer_epoch)
+
+    def begin_verification(self, producer_id: int, producer_epoch: int, first_sequence: int, *, from_zero: bool, now_ms: int) -> Verification:
+        """Get ready to ask the coordinator of this producer's transaction; what comes back is to be shown to `append_produced`.
+
+        `from_zero`: of a producer of which nothing is known only sequence 0 will be taken (transactions v2).
+        """
+        return self._known_producers().verifications.begin(producer_id, producer_epoch, first_sequence, from_zero=from_zero, now_ms=now_ms)
+
+    def check_coordinated(self, producer_id: int, producer_epoch: int, verification: Verification | None) -> None:
+        """See `Producers.check_coordinated`: may a coordinator write into this producer's transaction?"""
+        self._known_producers().check_coordinated(producer_id, producer_epoch, verification)
+
+    def aborted_in(self, offset: int, buffers: Sequence[Buffer]) -> list[Aborted]:
+        """The aborted transactions that have records in what `read` at `offset` gave, by first offset; also those that began before."""
+        transactions = self.producers.transactions if self.producers is not None else None
+        if transactions is None or not buffers:
+            return []
+        return transactions.aborted_between(offset, end_of(buffers[-1]))
+
+    def _known_producers(self) -> Producers:
+        if self.producers is None:
+            self.producers = Producers()
+        return self.producers
 
     def _roll(self, size: int, max_timestamp: int) -> None:
         """Begin a new segment if the active one has no room for `size` bytes or is too old for `max_timestamp`; look up
@@ -442,38 +459,13 @@ class PartitionLog:
         if timestamp in (EARLIEST, EARLIEST_LOCAL):
             return self.log_start_offset, -1, leader_epochs.epoch_of(self.epochs, self.log_start_offset)
         if timestamp in (LATEST_TIERED, EARLIEST_PENDING_UPLOAD):
-            return -1, -1, -1
+            return NOTHING
         start = self.log_start_offset
         if timestamp == MAX_TIMESTAMP:
-            timestamp = self._largest_timestamp(start)
+            timestamp = timestamps.largest(self._store, start)
             if timestamp < 0:  # no record has a time: Kafka says the first one, and that none is there of an empty log
-                return (start, -1, leader_epochs.epoch_of(self.epochs, start)) if start < end_offset else (-1, -1, -1)
-        from ..records.record import decode_batch
-
-        while start < end_offset:
-            batch = self._store.find_by_timestamp(timestamp, start)
-            if batch is None:
-                break
-            header = unpack_header(batch, 0)
-            if header[0] >= end_offset:
-                break
-            for record in decode_batch(batch):
-                if record.timestamp >= timestamp and record.offset >= start:
-                    return record.offset, record.timestamp, header[2]
-            start = header[0] + header[6] + 1
-        return -1, -1, -1
-
-    def _largest_timestamp(self, start: int) -> int:
-        """Of the records from `start` on; -1 when none has a time. The batch that holds `start` may have its largest one below."""
-        latest = self._store.max_timestamp(start)
-        batch = self._store.find_by_timestamp(latest, start) if latest >= 0 else None
-        if batch is not None and unpack_header(batch, 0)[0] < start:
-            from ..records.record import decode_batch
-
-            header = unpack_header(batch, 0)
-            within = max((r.timestamp for r in decode_batch(batch) if r.offset >= start), default=-1)
-            latest = max(within, self._store.max_timestamp(header[0] + header[6] + 1))
-        return latest
+                return (start, -1, leader_epochs.epoch_of(self.epochs, start)) if start < end_offset else NOTHING
+        return timestamps.first_at(self._store, timestamp, start, end_offset)
 
     def end_of_epoch(self, leader_epoch: int) -> tuple[int, int]:
         """What OffsetForLeaderEpoch answers: (epoch, its end offset), (-1, -1) when it is not known."""
@@ -526,26 +518,29 @@ class PartitionLog:
         self.log_start_offset = offset
         self._store.trim_head(offset)
         self.epochs = leader_epochs.truncate_head(self.epochs, offset)
+        if self.producers is not None and self.producers.transactions is not None:
+            self.producers.transactions.truncate_head(offset)
         self._segment_room = -1
         self._wake()
 
-    def rewrite(self, records: Iterable[tuple[bytes | None, bytes | None]], now_ms: int, *, base_sequence: int = -1) -> None:
-        """Replace all that is in the log by `records`, (key, value) with time `now_ms`: compaction by one who knows what is left.
+    def roll(self) -> int:
+        """Begin a new segment with the next append; its base offset."""
+        self._store.roll()
+        self._segment_room = -1
+        return self.end_offset
 
-        They get the first offsets of the log, and there must not be more of them than offsets; its ends stay where they are. All of the log must be durable.
-        """
+    def rewrite(self, end_offset: int, batches: Iterable[Buffer]) -> None:
+        """Replace all below `end_offset`, which a `roll` gave and which is durable, by `batches` within the offsets that were there. See `compaction`."""
         if self.offline is not None:
             raise self.offline
-        assert self.high_watermark == self.end_offset, f"{self} is not durable"
-        offset = self.log_start_offset
-        batches: list[bytes] = []
-        waiting = iter(records)
-        while some := [Record(key, value, timestamp=now_ms) for key, value in islice(waiting, _RECORDS_PER_BATCH)]:
-            batches.append(build_batch(some, base_offset=offset, leader_epoch=self.leader_epoch, base_sequence=base_sequence))
-            offset += len(some)
-        assert offset <= self.end_offset, f"more records than offsets in {self}"
-        self._store.rewrite(self.end_offset, batches)
+        assert self.high_watermark >= end_offset, f"{self} is not durable up to {end_offset}"
+        self._store.rewrite(end_offset, batches)
         self._segment_room = -1
+        if self.producers is not None:
+            verifications = self.producers.verifications
+            self._replay()
+            self.lead(self.leader_epoch)
+            self._known_producers().verifications = verifications
 
     def truncate(self, end_offset: int) -> None:
         """Drop every batch that holds `end_offset` or a later one, and what was known from them."""
@@ -564,19 +559,16 @@ class PartitionLog:
         self.epochs = leader_epochs.NO_EPOCHS
         self.producers = None
         offset = self._store.start_offset
-        while offset < self.end_offset:
-            for some in self._store.read(offset, _REPLAY_BYTES, self.end_offset, True):
+        while buffers := self._store.read(offset, _REPLAY_BYTES, self.end_offset, True):
+            for some in buffers:
                 for batch in split_batches(some):
-                    base, _, epoch, _, _, _, delta, _, timestamp, producer_id, producer_epoch, sequence, _ = unpack_header(batch, 0)
+                    base, _, epoch, _, _, _, delta, _, _, producer_id, _, _, _ = unpack_header(batch, 0)
                     offset = base + delta + 1
                     self.leader_epoch = max(epoch, self.leader_epoch)
                     self.epochs = leader_epochs.assign(self.epochs, epoch, base)
-                    if producer_id >= 0 <= sequence:
-                        if self.producers is None:
-                            self.producers = Producers()
-                        self.producers.record(producer_id, producer_epoch, sequence, (sequence + delta) & MAX_SEQUENCE, base, timestamp)
+                    if producer_id >= 0:
+                        self._known_producers().learn(batch, base)
 
 
 _REPLAY_BYTES = 1 << 20
-_RECORDS_PER_BATCH = 500
 _FIRST_EPOCH: leader_epochs.Epochs = ((0, 0),)

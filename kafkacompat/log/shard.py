@@ -4,26 +4,34 @@ The shard is the hands of a machine. An event goes in; the machine says what sho
 the machine's own partition and applied, all before anything else runs; the reply goes out once everything it could have
 seen is durable. What the machine parks is a ticket there and a future here. One timer per machine.
 
+A log that has grown long is compacted (`compaction.py`), where the machine can say in fewer records what it holds.
+
 When an append fails nothing of the event has happened, but the machine may have remembered soft state of it. So it is
 thrown away and made anew from the log, and whoever was parked gets the error.
 """
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import KafkaError
-from ..records.batch import CONTROL, build_batch, build_single, split_batches, unpack_header
+from ..records.batch import CONTROL, NO_PRODUCER_ID, build_batch, split_batches, unpack_header
 from ..records.record import Record, decode_batch
+from .compaction import Compaction
+from .producers import NO_EPOCH
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from .machine import Outcome
     from .partition import PartitionLog
 
 _READ_BYTES = 1 << 20
+
+GROWTH = 4
+"""A log is compacted when it has grown to so many times what the last compaction left."""
 
 
 class Machine(Protocol):
@@ -66,8 +74,25 @@ class Shard:
 
     base_sequence = -1
     """That of the batches it writes."""
+    compact_above_bytes: float = inf
+    """A log shorter than this is not worth a compaction."""
 
-    __slots__ = ("_after", "_carry_out", "_make", "_now_ms", "_on_rebuilt", "_parked", "_ticket", "_timer", "_timer_at", "log", "machine")
+    __slots__ = (
+        "_after",
+        "_carry_out",
+        "_compact_above",
+        "_compaction",
+        "_compaction_timer",
+        "_make",
+        "_now_ms",
+        "_on_rebuilt",
+        "_parked",
+        "_ticket",
+        "_timer",
+        "_timer_at",
+        "log",
+        "machine",
+    )
 
     def __init__(
         self,
@@ -89,6 +114,9 @@ class Shard:
         self._ticket = 0
         self._timer: Cancellable | None = None
         self._timer_at: int | None = None
+        self._compact_above = self.compact_above_bytes
+        self._compaction: Compaction | None = None
+        self._compaction_timer: Cancellable | None = None
         self.machine = make_machine()
         self._replay()
         self._arm()
@@ -135,19 +163,21 @@ class Shard:
     def _carry(self, outcome: Outcome, now_ms: int, own: int) -> tuple[bool, Any]:
         """Make an outcome happen; (whether the ticket `own` was answered, the answer). Other tickets' futures are set."""
         if outcome.records:
-            machine = self.machine
-            if len(outcome.records) == 1:
-                key, value = machine.encode(outcome.records[0])
-                batch = build_single(key, value, now_ms, base_sequence=self.base_sequence)
-            else:
-                batch = build_batch([Record(*machine.encode(r), timestamp=now_ms) for r in outcome.records], base_sequence=self.base_sequence)
+            machine, log = self.machine, self.log
             try:
-                self.log.append_internal(batch)
+                if len(outcome.records) == 1 and outcome.producer is None:
+                    key, value = machine.encode(outcome.records[0])
+                    log.append_single(key, value, now_ms, self.base_sequence)
+                else:
+                    self._append_batch(outcome, now_ms)
             except KafkaError as error:
-                self._fail(error)
-                raise
+                told = self._told(error)
+                self._fail(told)
+                raise told from error
             for record in outcome.records:
                 machine.apply(record)
+            if log.size_bytes > self._compact_above:
+                self.compact()
         if outcome.effects and self._carry_out is not None:
             for effect in outcome.effects:
                 self._carry_out(effect)
@@ -163,6 +193,18 @@ class Shard:
                     future.set_result(answer)
         self._arm()
         return found, reply
+
+    def _append_batch(self, outcome: Outcome, now_ms: int) -> None:
+        records = [Record(*self.machine.encode(record), timestamp=now_ms) for record in outcome.records]
+        producer_id, epoch = outcome.producer or (NO_PRODUCER_ID, NO_EPOCH)
+        batch = build_batch(
+            records,
+            base_sequence=self.base_sequence,
+            producer_id=producer_id,
+            producer_epoch=epoch,
+            transactional=outcome.producer is not None,
+        )
+        self.log.append_internal(batch)
 
     def _arm(self) -> None:
         """Keep the one timer at the machine's deadline."""
@@ -189,8 +231,30 @@ class Shard:
         except KafkaError:
             pass  # the parked were told; the machine is as the log has it
 
+    def _told(self, error: KafkaError) -> KafkaError:
+        """What those are told whose event could not be appended."""
+        return error
+
+    def compact(self) -> None:
+        """Begin to rewrite the log as what the machine holds, which has to have `records()` then. It is done in steps; whatever comes
+        between them is served, so `records()` has to bear with changes."""
+        if self._compaction is None:
+            machine = self.machine
+            self._compact_above = inf
+            kept = ((*machine.encode(record), getattr(record, "producer", None)) for record in machine.records())
+            self._compaction = Compaction(self.log, kept, self._now_ms(), self.base_sequence)
+            self._compact_further()
+
+    def _compact_further(self) -> None:
+        if self._compaction is not None and self._compaction.step():
+            self._compaction_timer = self._after(0, self._compact_further)
+            return
+        self._compaction = self._compaction_timer = None
+        self._compact_above = max(self.compact_above_bytes, GROWTH * self.log.size_bytes)
+
     def _fail(self, error: KafkaError) -> None:
         """Begin anew from the log after a failed append."""
+        self._compaction = None
         parked, self._parked = self._parked, {}
         self.machine = self._make()
         self._replay()
@@ -208,24 +272,30 @@ class Shard:
 
     def close(self, error: BaseException) -> None:
         """Set no more timers; whoever is parked gets `error`."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._compaction_timer):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._compaction = self._compaction_timer = None
         parked, self._parked = self._parked, {}
         for future in parked.values():
             if not future.done():
                 future.set_exception(error)
 
 
+def read_batches(log: PartitionLog) -> Iterator[memoryview]:
+    """All batches of a log, oldest first. The first one may begin below the log's start."""
+    offset = log.log_start_offset
+    while some := b"".join(log.read(offset, _READ_BYTES, min_one=True)):
+        for batch in split_batches(some):
+            header = unpack_header(batch, 0)
+            offset = header[0] + header[6] + 1
+            yield batch
+
+
 def read_records(log: PartitionLog) -> list[Record]:
     """All data records of a log, oldest first; control records are left out."""
     found: list[Record] = []
-    offset = log.log_start_offset
-    end = log.high_watermark
-    while offset < end:
-        for batch in split_batches(b"".join(log.read(offset, _READ_BYTES, min_one=True))):
-            header = unpack_header(batch, 0)
-            if not header[5] & CONTROL:
-                found += [record for record in decode_batch(batch) if record.offset >= offset]
-            offset = header[0] + header[6] + 1
+    for batch in read_batches(log):
+        if not unpack_header(batch, 0)[5] & CONTROL:
+            found += [record for record in decode_batch(batch) if record.offset >= log.log_start_offset]
     return found

@@ -81,7 +81,7 @@ class StoredPartition(Protocol):
 
         Only batches with a base offset below `end_offset`. The last batch may be cut at the byte, as Kafka does, but
         the first is whole: when it alone is larger than `max_bytes`, it comes alone if `min_one`, and else nothing
-        does. `start_offset` <= `offset`; at or behind `end_offset` nothing comes. Example, three batches of 100 bytes at
+        does. Each buffer begins with a batch. `start_offset` <= `offset`; at or behind `end_offset` nothing comes. Example, three batches of 100 bytes at
         offsets 0, 5, 10: read(7, 250, 15, False) gives the 200 bytes from 5 on; read(7, 150, 15, ...) 150 bytes, the
         second batch cut; read(7, 99, 15, False) nothing; read(7, 99, 15, True) the 100 bytes of 5.
         """

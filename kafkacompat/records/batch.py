@@ -170,6 +170,16 @@ def split_batches(buffer: Buffer, position: int = 0) -> Iterator[memoryview]:
         position = following
 
 
+def end_of(buffer: Buffer) -> int:
+    """The offset behind the last batch in `buffer`, which begins with one. It may be cut, but not all of them."""
+    position = end_offset = 0
+    while len(buffer) - position >= PLACE.size:
+        base_offset, length, last_offset_delta = PLACE.unpack_from(buffer, position)
+        end_offset = base_offset + last_offset_delta + 1
+        position += LOG_OVERHEAD + length
+    return end_offset
+
+
 def seal(
     body: Buffer,
     *,
@@ -208,14 +218,14 @@ def reseal(batch: Buffer, body: Buffer, *, attributes: int, max_timestamp: int) 
     )
 
 
-def build_single(key: bytes | None, value: bytes | None, timestamp: int, *, base_sequence: int = -1) -> bytes:
-    """What `build_batch` makes of one record without headers, in less time: a coordinator's writes are mostly that."""
+def single(key: bytes | None, value: bytes | None, timestamp: int, base_offset: int, leader_epoch: int, base_sequence: int) -> tuple[bytes, bytes]:
+    """(header, body) of what `build_batch` makes of one record without headers, in less time: a coordinator's writes are mostly that."""
     key_field = b"\1" if key is None else encode_uvarint(2 * len(key)) + key
     value_field = b"\1" if value is None else encode_uvarint(2 * len(value)) + value
     size = 4 + len(key_field) + len(value_field)
     body = b"".join((encode_uvarint(2 * size), b"\0\0\0", key_field, value_field, b"\0"))
     fields = AFTER_CRC.pack(0, 0, timestamp, timestamp, -1, -1, base_sequence, 1)
-    return b"".join((BEFORE_CRC.pack(0, MIN_LENGTH + len(body), -1, 2, crc32c(body, crc32c(fields))), fields, body))
+    return BEFORE_CRC.pack(base_offset, MIN_LENGTH + len(body), leader_epoch, 2, crc32c(body, crc32c(fields))) + fields, body
 
 
 def build_batch(

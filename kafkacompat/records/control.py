@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..wire.message import Message, Struct, field
 from ..wire.types import ZERO_UUID, Int16, Int32, Int64, String, UInt16, Uuid
 from .batch import build_batch
-from .record import Record
+from .record import Record, decode_batch
 
 if TYPE_CHECKING:
     Buffer = bytes | bytearray | memoryview
@@ -100,11 +100,35 @@ def control_record(type_: int, value: Message, *, timestamp: int, version: int =
 
 
 def end_txn_marker(
-    *, committed: bool, producer_id: int, producer_epoch: int, coordinator_epoch: int, timestamp: int, leader_epoch: int = -1
+    *,
+    committed: bool,
+    producer_id: int,
+    producer_epoch: int,
+    coordinator_epoch: int,
+    timestamp: int,
+    leader_epoch: int = -1,
+    log_append_time: bool = False,
 ) -> bytes:
     """The batch that ends a transaction in a partition."""
     record = control_record(COMMIT if committed else ABORT, EndTxnMarker(coordinator_epoch=coordinator_epoch), timestamp=timestamp)
-    return build_batch([record], leader_epoch=leader_epoch, producer_id=producer_id, producer_epoch=producer_epoch, transactional=True, control=True)
+    return build_batch(
+        [record],
+        leader_epoch=leader_epoch,
+        log_append_time_ms=timestamp if log_append_time else None,
+        producer_id=producer_id,
+        producer_epoch=producer_epoch,
+        transactional=True,
+        control=True,
+    )
+
+
+def read_end_txn(batch: Buffer) -> tuple[bool, int] | None:
+    """(whether it aborts, coordinator epoch) of the marker in a control batch; None when there is none in it (any more)."""
+    for record in decode_batch(batch):
+        type_, value = read_control(record)
+        if isinstance(value, EndTxnMarker):
+            return type_ == ABORT, value.coordinator_epoch
+    return None
 
 
 def read_control(record: Record) -> tuple[int, Message | None]:

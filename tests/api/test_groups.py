@@ -287,7 +287,7 @@ def test_who_waits_is_told_when_the_broker_ends() -> None:
 
 
 def test_a_year_of_commits_does_not_make_the_log_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coordinators, "COMPACT_ABOVE_BYTES", 20_000)
+    monkeypatch.setattr(coordinators.GroupShard, "compact_above_bytes", 20_000)
     with Groups() as serving:
         me = serving.member()
         shard = serving.broker.groups.find(0, "g")

@@ -63,6 +63,27 @@ def three(partition: StoredPartition) -> list[bytes]:
     return batches
 
 
+def test_A27_where_a_read_stopped_is_no_hint_for_another_offset(partition: StoredPartition) -> None:
+    """One may stop below the end of the log (read_committed), and the next reader begin at the end of it."""
+    batches = three(partition)
+    assert read(partition, 0, end=10) == b"".join(batches[:2])
+    put(partition, last := batch(15))
+    assert read(partition, 15) == last
+    assert read(partition, 10) == batches[2] + last
+
+
+def test_every_buffer_of_a_read_begins_with_a_batch(partition: StoredPartition) -> None:
+    for base in range(0, 200, 5):
+        put(partition, batch(base, size=50_000))
+        if base % 35 == 0:
+            partition.roll()
+    offset = 0
+    for buffer in partition.read(0, 1 << 30, 1 << 40, False):
+        assert BatchHeader(buffer).base_offset == offset
+        offset += 5 * (len(buffer) // 50_000)
+    assert offset == 200
+
+
 def test_an_empty_partition(partition: StoredPartition) -> None:
     assert (partition.start_offset, partition.end_offset, partition.durable_offset, partition.size_bytes) == (0, 0, 0, 0)
     assert read(partition, 0) == b""
@@ -233,6 +254,7 @@ def test_A27_rewrite_leaves_holes_and_reads_across_them(partition: StoredPartiti
 def test_rewrite_to_nothing(partition: StoredPartition) -> None:
     three(partition)
     partition.rewrite(15, [])
+    assert read(partition, partition.start_offset) == b""
     assert (partition.end_offset, partition.size_bytes, read(partition, 14)) == (15, 0, b"")
     put(partition, batch(15))
     assert read(partition, 15) == batch(15)

@@ -12,6 +12,8 @@ from kafkacompat.records.record import Record
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kafkacompat.log.store import Store
+
 NOW_MS = 1_790_000_000_000
 TOPIC_ID = bytes(range(16))
 
@@ -38,10 +40,11 @@ class Settings:
             setattr(self, name, value)
 
 
-def new_log(*, limit: int = 1 << 30, validate_full: bool = False, leader_epoch: int = 0, **changes: Any) -> PartitionLog:
-    """An empty partition t-0 in a memory of its own."""
-    store = MemoryStore(MemoryBudget(limit))
-    return PartitionLog(store, "t", TOPIC_ID, 0, Settings(**changes), leader_epoch=leader_epoch, validate_full=validate_full)
+def new_log(
+    *, limit: int = 1 << 30, validate_full: bool = False, leader_epoch: int = 0, store: Store | None = None, **changes: Any
+) -> PartitionLog:
+    """An empty partition t-0, in a memory of its own if there is no `store`."""
+    return PartitionLog(store or MemoryStore(MemoryBudget(limit)), "t", TOPIC_ID, 0, Settings(**changes), leader_epoch=leader_epoch, validate_full=validate_full)
 
 
 def sent(*values: bytes, ts: int = NOW_MS, key: bytes | None = b"k", **options: Any) -> memoryview:

@@ -12,7 +12,7 @@ from kafkacompat.errors import ErrorCode, KafkaError
 from kafkacompat.log.engines.memory import MemoryBudget, MemoryStore
 from kafkacompat.log.logs import Logs
 from kafkacompat.log.partition import PartitionLog
-from kafkacompat.log.store import StoredPartition
+from tests.log.lazy import LazyStore
 from tests.log.settings import NOW_MS, Settings, new_log, sent
 
 ID = bytes(16)
@@ -95,46 +95,9 @@ def test_an_empty_partition_is_small() -> None:
         tracemalloc.stop()
 
 
-class _Lazy:
-    """A store that is durable only when told: the memory engine behind a gate."""
-
-    def __init__(self) -> None:
-        self.inner = MemoryStore(MemoryBudget(1 << 20))
-        self.flushed: list[int] = []
-
-    def open(self, topic, topic_id, index, on_durable, on_failed) -> StoredPartition:  # type: ignore[no-untyped-def]
-        self.on_durable, self.on_failed = on_durable, on_failed
-        partition = self.inner.open(topic, topic_id, index, on_durable, on_failed)
-        lazy = self
-
-        class Gate:
-            durable_offset = 0
-            leader_epoch = 0
-
-            def append(self, *args) -> int:  # type: ignore[no-untyped-def]
-                partition.append(*args)
-                return self.durable_offset
-
-            def flush(self, offset: int) -> None:
-                lazy.flushed.append(offset)
-
-            def __getattr__(self, name: str) -> object:
-                return getattr(partition, name)
-
-        self.gate = Gate()
-        return self.gate  # type: ignore[return-value]
-
-    def durable(self, offset: int) -> None:
-        self.gate.durable_offset = offset
-        self.on_durable(offset)
-
-    def close(self) -> None:
-        pass
-
-
 def test_the_high_watermark_is_the_durable_end() -> None:
     async def run() -> None:
-        store = _Lazy()
+        store = LazyStore()
         log = PartitionLog(store, "t", ID, 0, Settings())
         woken: list[int] = []
         log.add_waiter(lambda: woken.append(log.high_watermark))
@@ -163,7 +126,7 @@ def test_the_high_watermark_is_the_durable_end() -> None:
 
 def test_a_store_that_fails_wakes_who_waits_with_its_error() -> None:
     async def run() -> None:
-        store = _Lazy()
+        store = LazyStore()
         log = PartitionLog(store, "t", ID, 0, Settings())
         log.append_produced(sent(), NOW_MS)
         waits = asyncio.ensure_future(log.durable(1))
@@ -179,7 +142,7 @@ def test_a_store_that_fails_wakes_who_waits_with_its_error() -> None:
 
 def test_a_cancelled_wait_leaves_nothing_behind() -> None:
     async def run() -> None:
-        store = _Lazy()
+        store = LazyStore()
         log = PartitionLog(store, "t", ID, 0, Settings())
         log.append_produced(sent(), NOW_MS)
         waits = asyncio.ensure_future(log.durable(1))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafkacompat.errors import KafkaError
-from kafkacompat.records.batch import BatchHeader, build_batch, build_single, crc_of, last_sequence, reseal, split_batches
+from kafkacompat.records.batch import BatchHeader, build_batch, crc_of, last_sequence, reseal, single, split_batches
 from kafkacompat.records.control import COMMIT, LEADER_CHANGE, EndTxnMarker, LeaderChangeMessage, control_record, end_txn_marker, read_control
 from kafkacompat.records.record import Record, decode_batch
 
@@ -162,5 +162,5 @@ def test_a_length_that_cannot_be_is_corrupt() -> None:
     st.sampled_from([-1, 0]),
 )
 def test_a_batch_of_one_record_is_the_same_either_way(key: bytes | None, value: bytes | None, timestamp: int, base_sequence: int) -> None:
-    long = build_batch([Record(key, value, timestamp=timestamp)], base_sequence=base_sequence)
-    assert build_single(key, value, timestamp, base_sequence=base_sequence) == long
+    long = build_batch([Record(key, value, timestamp=timestamp)], base_offset=7, leader_epoch=3, base_sequence=base_sequence)
+    assert b"".join(single(key, value, timestamp, 7, 3, base_sequence)) == long

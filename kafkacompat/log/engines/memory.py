@@ -250,7 +250,7 @@ class MemoryPartition:
                     return []
                 max_bytes = length
             return [chunk.view[position : position + max_bytes]]
-        self._hint_offset = self.end_offset
+        self._hint_offset = min(end_offset, self.end_offset)
         self._hint = stop
         return [chunk.view[position:stop]]
 
