@@ -10,7 +10,7 @@ import pytest
 from interop.exactly_once import Application, Output, Record, broker, make_topics, write
 
 HERE = Path(__file__).parent
-COUNT = 6000
+COUNT = 3000
 
 
 @pytest.fixture(scope="module")

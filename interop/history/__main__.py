@@ -47,7 +47,7 @@ def main() -> int:
         except (Broken, Failed) as why:
             print(f"failed: {why}")
             return 1
-    for heading, numbers in (("history", counts), ("disturbed", run.chaos)):
+    for heading, numbers in (("history", counts), ("disturbed", run.disturbed)):
         print(f"{heading}: " + ", ".join(f"{count} {name}" for name, count in numbers.items()))
     kinds = Counter(anomaly.kind for anomaly in anomalies)
     for kind, count in kinds.items():

@@ -67,7 +67,7 @@ class Instance:
         self._recorder.record(Sent(now(), transaction, number, topic, partition, source))
         value = value_text(Value(transaction, number, source), padding)
         self._call(lambda: self._producer.produce(topic, value, partition=partition, on_delivery=delivered))
-        self._producer.poll(0)
+        self._call(lambda: self._producer.poll(0))
 
     def stage(self, group: str, group_metadata: object, offsets: Sequence[tuple[str, int, int]]) -> None:
         """Add a group's offsets to the transaction."""
@@ -76,7 +76,7 @@ class Instance:
         self._call(lambda: self._producer.send_offsets_to_transaction(partitions, group_metadata, CALL_S))
 
     def flush(self) -> None:
-        """Wait until what was sent is acknowledged."""
+        """Wait until what was sent is acknowledged, or has failed."""
         self._call(lambda: self._producer.flush(CALL_S))
 
     def commit(self) -> None:
@@ -97,8 +97,12 @@ class Instance:
             try:
                 step()
                 return
-            except KafkaException as problem:
-                error = problem.args[0]
+            except (KafkaException, SystemError) as problem:
+                # confluent-kafka 2.16 raises what is fatal where it serves events, and when a delivery callback runs behind it that fails.
+                cause = problem.__cause__ if isinstance(problem, SystemError) else problem
+                if not isinstance(cause, KafkaException):
+                    raise
+                error = cause.args[0]
                 if error.retriable():
                     continue
                 if error.txn_requires_abort() and not error.fatal():

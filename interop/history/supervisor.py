@@ -24,6 +24,8 @@ from interop.history.worker import FENCED, Task
 ROOT = Path(__file__).resolve().parent.parent.parent
 PARTITIONS = 3
 SETTLE_S = 60.0
+DISTURBANCES = {"kill": 4, "abandon": 1, "fence": 2, "pause and fence": 3, "nothing": 2}
+"""What happens to a process about once a second, by how often."""
 
 
 class Broken(Exception):
@@ -53,7 +55,10 @@ class Run:
         self._slots: list[Slot] = []
         self._recorder = Recorder(place / "supervisor.jsonl")
         self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
-        self.chaos: Counter[str] = Counter()
+        self.disturbed: Counter[str] = Counter()
+        self.settle_s = SETTLE_S
+        """How long what has to come to an end may take."""
+        self.disturbances = DISTURBANCES
         self.between: Callable[[], None] = lambda: None
         """Called about once a second while it runs: where a broker may be killed and started again."""
 
@@ -127,8 +132,8 @@ class Run:
             current = process is slot.running[-1]
             slot.running.remove(process)
             if code != FENCED:
-                raise Broken(f"a {slot.role} of {slot.task.transactional_id or slot.task.name} ended with {code}, see {self._place}")
-            self.chaos["fenced"] += 1
+                raise self._broken(slot, f"ended with {code}")
+            self.disturbed["fenced"] += 1
             if current:  # its transaction timed out while it was paused, say
                 self._start(slot)
 
@@ -148,8 +153,9 @@ class Run:
                 paused.remove(late)
                 late[1].send_signal(signal.SIGCONT)
             slot = self._chance.choice([each for each in slots if each.running and all(each is not gone for _, gone in absent)])
-            what = self._chance.choices(("kill", "abandon", "fence", "pause and fence", "nothing"), (4, 1, 2, 3, 2))[0]
-            self.chaos[what] += what != "nothing"
+            what = self._chance.choices(list(self.disturbances), list(self.disturbances.values()))[0]
+            if what != "nothing":
+                self.disturbed[what] += 1
             if what in ("kill", "abandon"):
                 victim = slot.running.pop()
                 victim.kill()
@@ -168,9 +174,12 @@ class Run:
         for _, slot in absent:
             self._start(slot)
         for slot in self._slots:
-            for overtaken in slot.running[:-1]:
-                overtaken.wait(SETTLE_S)
-            self._reap(slot)
+            end = time.monotonic() + SETTLE_S
+            while len(slot.running) > 1:  # it may be the older one that fences the younger, if it was paused before it was initialised
+                if time.monotonic() > end:
+                    raise self._broken(slot, "goes on beside the next instance")
+                time.sleep(0.05)
+                self._reap(slot)
 
     def _stop(self, slots: list[Slot]) -> None:
         for slot in slots:
@@ -179,10 +188,19 @@ class Run:
                 process.terminate()
         for slot in slots:
             for process in slot.running:
-                code = process.wait(SETTLE_S)
+                try:
+                    code = process.wait(SETTLE_S)
+                except subprocess.TimeoutExpired:
+                    raise self._broken(slot, "does not end") from None
                 if code not in (0, -signal.SIGTERM, FENCED):  # SIGTERM itself when it had not begun yet
-                    raise Broken(f"a {slot.role} of {slot.task.transactional_id or slot.task.name} ended with {code}, see {self._place}")
+                    raise self._broken(slot, f"ended with {code}")
             slot.running.clear()
+
+    def _broken(self, slot: Slot, how: str) -> Broken:
+        """With what the processes of the slot have logged."""
+        prefix = slot.task.transactional_id.rpartition("-")[2] or slot.task.name
+        logs = "".join(f"\n--- {path.name}\n{path.read_text()[-1500:]}" for path in sorted(self._place.glob(f"{prefix}.*.log")))
+        return Broken(f"a {slot.role} ({prefix}) {how}{logs}")
 
     @contextmanager
     def _all_ended(self) -> Iterator[None]:
@@ -198,7 +216,7 @@ class Run:
 
     def _until(self, left: Callable[[], object], what: str) -> None:
         """Wait until nothing is left; record that it is stuck when that does not come."""
-        end = time.monotonic() + SETTLE_S
+        end = time.monotonic() + self.settle_s
         while rest := left():
             if time.monotonic() > end:
                 self._recorder.record(Stuck(now(), what.format(rest)))
@@ -246,7 +264,7 @@ class Run:
 
     def _read_through(self, topics: tuple[str, ...], name: str, committed: bool) -> None:
         reading = ReadThrough(self._bootstrap, name, topics, PARTITIONS, committed=committed)
-        end = time.monotonic() + SETTLE_S
+        end = time.monotonic() + self.settle_s
         while not reading.at_end:
             reading.step(self._recorder.record)
             if time.monotonic() > end:
