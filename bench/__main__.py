@@ -11,11 +11,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench import memory, report, rows_bulk, rows_latency, rows_process, rows_small
+from bench import memory, report, rows_bulk, rows_groups, rows_latency, rows_process, rows_small
 from bench.case import Case, Size
 from bench.peers import EVERY, Missing, Peer
 
-CASES = (*rows_bulk.CASES, *rows_small.CASES, *rows_latency.CASES, *rows_process.CASES)
+CASES = (*rows_bulk.CASES, *rows_small.CASES, *rows_groups.CASES, *rows_latency.CASES, *rows_process.CASES)
 FAILURES = (Missing, RuntimeError, OSError, ValueError, struct.error, subprocess.SubprocessError)
 """What a peer may do to a case; the reason goes under the table."""
 

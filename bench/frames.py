@@ -105,6 +105,91 @@ def metadata(topic: str | None, *, create: bool = False) -> Frame:
     return Frame(_request(3, 12, topics + struct.pack(">bb", create, 0) + b"\0", flexible=True), -1)
 
 
+def offset_commit(group: str, topic: str, partitions: int = 1) -> Frame:
+    """OffsetCommit v9 by no member, of the partitions from 0."""
+    rows = b"".join(struct.pack(">iqi", index, 1000, -1) + b"\1\0" for index in range(partitions))
+    body = _compact(group) + struct.pack(">i", -1) + _compact("") + b"\0\2" + _compact(topic) + _varint(partitions + 1) + rows + b"\0\0"
+    return Frame(_request(8, 9, body, flexible=True), 4 + 1 + 4 + 1 + 1 + len(topic) + len(_varint(partitions + 1)) + 4)
+
+
+def offset_fetch(group: str, topic: str, partitions: int) -> Frame:
+    """OffsetFetch v8 of the partitions from 0 of one topic; `error_at` is that of the first, if it has no metadata."""
+    rows = b"".join(struct.pack(">i", index) for index in range(partitions))
+    body = b"\2" + _compact(group) + b"\2" + _compact(topic) + _varint(partitions + 1) + rows + b"\0\0\0\0"
+    count = len(_varint(partitions + 1))
+    return Frame(_request(9, 8, body, flexible=True), 4 + 1 + 4 + 1 + 1 + len(group) + 1 + 1 + len(topic) + count + 4 + 8 + 4 + 1)
+
+
+def join_group(group: str, member: str = "", session_ms: int = 300_000) -> bytes:
+    """JoinGroup v2, protocol range."""
+    body = _text(group) + struct.pack(">ii", session_ms, 60_000) + _text(member) + _text("consumer") + struct.pack(">i", 1)
+    return _request(11, 2, body + _text("range") + struct.pack(">i", 1) + b"m", flexible=False)
+
+
+def sync_group(group: str, member: str, generation: int, members: Sequence[str] = ()) -> bytes:
+    """SyncGroup v1; `members` are those for whom the leader has an assignment."""
+    given = b"".join(_text(one) + struct.pack(">i", 1) + b"a" for one in members)
+    body = _text(group) + struct.pack(">i", generation) + _text(member) + struct.pack(">i", len(members)) + given
+    return _request(14, 1, body, flexible=False)
+
+
+def leave_group(group: str, member: str) -> bytes:
+    """LeaveGroup v1."""
+    return _request(13, 1, _text(group) + _text(member), flexible=False)
+
+
+def joined(answer: bytes) -> tuple[int, int, str, list[str]]:
+    """(error, generation, member id, the members if it leads) of a JoinGroup v2 answer."""
+    error, generation = struct.unpack_from(">hi", answer, 8)
+    at, texts = 14, []
+    for _ in range(3):  # protocol, leader, member
+        (length,) = struct.unpack_from(">h", answer, at)
+        texts.append(answer[at + 2 : at + 2 + max(length, 0)].decode())
+        at += 2 + max(length, 0)
+    (count,), at, members = struct.unpack_from(">i", answer, at), at + 4, []
+    for _ in range(count):
+        (length,) = struct.unpack_from(">h", answer, at)
+        members.append(answer[at + 2 : at + 2 + length].decode())
+        at += 2 + length
+        (length,) = struct.unpack_from(">i", answer, at)
+        at += 4 + length
+    return error, generation, texts[2], members
+
+
+def heartbeat(group: str, member: str, generation: int) -> Frame:
+    """Heartbeat v3."""
+    return Frame(_request(12, 3, _text(group) + struct.pack(">i", generation) + _text(member) + b"\xff\xff", flexible=False), 8)
+
+
+def consumer_heartbeat(group: str, member: str, epoch: int, topic: str | None = None, owned: tuple[bytes, Sequence[int]] | None = None) -> Frame:
+    """ConsumerGroupHeartbeat v1; with `topic` the first one, which says all."""
+    if topic is None:
+        said = struct.pack(">i", -1) + b"\0\0\0"
+    else:
+        said = struct.pack(">i", 60_000) + b"\2" + _compact(topic) + b"\0\0"
+    if owned is not None:
+        topic_id, partitions = owned
+        has = b"\2" + topic_id + _varint(len(partitions) + 1) + b"".join(struct.pack(">i", one) for one in partitions) + b"\0"
+    else:
+        has = b"\0" if topic is None else b"\1"
+    body = _compact(group) + _compact(member) + struct.pack(">i", epoch) + b"\0\0" + said + has + b"\0"
+    return Frame(_request(68, 1, body, flexible=True), 4 + 1 + 4)
+
+
+def consumer_heartbeat_answer(answer: bytes) -> tuple[int, int, tuple[bytes, list[int]] | None]:
+    """(error, member epoch, (topic id, partitions) if there is an assignment of one topic) of a v1 answer."""
+    (error,) = struct.unpack_from(">h", answer, 9)
+    at = 11
+    for _ in range(2):  # message, member id
+        at += max(answer[at], 1)
+    (epoch,) = struct.unpack_from(">i", answer, at)
+    at += 8
+    if answer[at] != 1 or answer[at + 1] != 2:
+        return error, epoch, None
+    topic_id, count, at = answer[at + 2 : at + 18], answer[at + 18] - 1, at + 19
+    return error, epoch, (topic_id, list(struct.unpack_from(f">{count}i", answer, at)))
+
+
 def create_topics(topics: Iterable[tuple[str, int]]) -> bytes:
     """CreateTopics v2: name and number of partitions of each, one replica."""
     rows = [_text(name) + struct.pack(">ihii", partitions, 1, 0, 0) for name, partitions in topics]

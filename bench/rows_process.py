@@ -14,7 +14,7 @@ from bench.peers import Peer
 MIB = 2**20
 
 
-def _settle(peer: Peer, limit: float = 60) -> int:
+def settle(peer: Peer, limit: float = 60) -> int:
     """Waits until the broker has used under 2% of a processor (Kafka: 10%) for half a second; its resident bytes then."""
     deadline = time.perf_counter() + limit
     while time.perf_counter() < deadline:
@@ -44,7 +44,7 @@ def _idle(peer: Peer, amount: Size) -> Mapping[str, float]:
     """Nobody connected."""
     peer.start()
     try:
-        size = _settle(peer)
+        size = settle(peer)
         before = peer.usage()
         time.sleep(amount.idle_seconds)
         return {"rss": size / MIB, "cpu": (peer.usage() - before) / amount.idle_seconds * 1000}
@@ -57,14 +57,14 @@ def _partitions(peer: Peer, amount: Size) -> Mapping[str, float]:
     peer.start()
     try:
         peer.create([("bench-one", 1)])
-        before = _settle(peer)
+        before = settle(peer)
         begin = peer.usage()
         for number in range(10):
             peer.create([(f"bench-many-{number}", amount.partitions // 10)])
             with peer.link() as link:  # so that a broker which makes them on first use has made them
                 if code := link.error(frames.list_offsets(f"bench-many-{number}", amount.partitions // 10)):
                     raise RuntimeError(f"list offsets: error {code}")
-        after = _settle(peer)
+        after = settle(peer)
         return {"rss": (after - before) / MIB, "cpu": peer.usage() - begin}
     finally:
         peer.stop()
@@ -83,11 +83,11 @@ def _connections(peer: Peer, amount: Size) -> Mapping[str, float]:
         ask = frames.old_api_versions()
         with peer.link() as link:
             link.ask(ask)
-        before = _settle(peer)
+        before = settle(peer)
         for _ in range(amount.connections):
             links.append(peer.link())
             links[-1].ask(ask)
-        return {"rss": (_settle(peer) - before) / amount.connections / 1024}
+        return {"rss": (settle(peer) - before) / amount.connections / 1024}
     finally:
         for link in links:
             link.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")

@@ -14,7 +14,7 @@ _numbers = itertools.count()
 CONNECTIONS = 8
 
 
-def _ready(peer: Peer, frame: frames.Frame) -> int:
+def ready(peer: Peer, frame: frames.Frame) -> int:
     """Waits until the peer answers the frame without an error (Kafka makes __consumer_offsets first); size of the answer in bytes."""
     deadline = time.perf_counter() + 60
     with peer.link() as link:
@@ -25,10 +25,10 @@ def _ready(peer: Peer, frame: frames.Frame) -> int:
         return len(link.ask(frame.data))
 
 
-def _case(
+def requests(
     name: str,
     title: str,
-    frame_of: Callable[[str], frames.Frame],
+    frame_of: Callable[[Peer, str], frames.Frame],
     goals: Mapping[int, float],
     *,
     requests: int = 2**62,
@@ -37,25 +37,25 @@ def _case(
     memory_gb: float = 0,
     skip: Mapping[str, str] | None = None,
 ) -> Case:
-    """A case over depths (the keys of `goals`), each with a goal as a multiple of Kafka's CPU."""
+    """A case over depths (the keys of `goals`), each with a goal as a multiple of Kafka's CPU. `frame_of(peer, topic)` gives the request for a round."""
     names: dict[str, list[str]] = {}
 
     def prepare(peer: Peer, amount: Size) -> None:
         number = next(_numbers)
         names[peer.name] = [f"bench-{number}-{index}" for index in range(topics)]
         peer.create([(topic, 1) for topic in names[peer.name]])
-        size = _ready(peer, frame_of(names[peer.name][0]))
+        size = ready(peer, frame_of(peer, names[peer.name][0]))
         if size < at_least:
             raise RuntimeError(f"answers {size} bytes")
         for depth in goals:  # so that the first round is as warm as the last
             load.rate(
-                peer.address, frame_of(names[peer.name][0]), connections=CONNECTIONS, depth=depth, seconds=amount.seconds, requests=requests
+                peer.address, frame_of(peer, names[peer.name][0]), connections=CONNECTIONS, depth=depth, seconds=amount.seconds, requests=requests
             )
 
     def measure(peer: Peer, amount: Size) -> Mapping[str, float]:
         values = {}
         for depth in goals:
-            frame = frame_of(names[peer.name][0])
+            frame = frame_of(peer, names[peer.name][0])
             before = peer.usage()
             result = load.rate(peer.address, frame, connections=CONNECTIONS, depth=depth, seconds=amount.seconds, requests=requests)
             values[f"cpu-{depth}"] = (peer.usage() - before) / result["requests"] * 1e6
@@ -69,19 +69,19 @@ def _case(
 
 
 CASES = (
-    _case("fetch-empty", "empty Fetch", frames.fetch, {1: 0.4, 16: 0.15}),
-    _case("produce-200b", "Produce 200 B, acks=1", lambda topic: frames.produce(topic, bytes(200)), {1: 0.4, 16: 0.3}, memory_gb=0.4),
-    _case(
-        "produce-1mb", "Produce 1 MB, acks=1", lambda topic: frames.produce(topic, bytes(1_000_000)), {1: 0.5}, requests=600, memory_gb=0.9
+    requests("fetch-empty", "empty Fetch", lambda _, topic: frames.fetch(topic), {1: 0.4, 16: 0.15}),
+    requests("produce-200b", "Produce 200 B, acks=1", lambda _, topic: frames.produce(topic, bytes(200)), {1: 0.4, 16: 0.3}, memory_gb=0.4),
+    requests(
+        "produce-1mb", "Produce 1 MB, acks=1", lambda _, topic: frames.produce(topic, bytes(1_000_000)), {1: 0.5}, requests=600, memory_gb=0.9
     ),
-    _case("list-offsets", "ListOffsets", frames.list_offsets, {1: 0.65, 16: 0.5}),
-    _case("find-coordinator", "FindCoordinator", lambda _: frames.find_coordinator("bench-group"), {1: 0.5, 16: 0.3}),
-    _case("metadata-1", "Metadata of 1 topic", frames.metadata, {1: 0.5, 16: 0.3}),
-    _case("metadata-1000", "Metadata of 1,000 topics", lambda _: frames.metadata(None), {1: 0.5, 16: 0.3}, topics=1000, at_least=30_000),
-    _case(
+    requests("list-offsets", "ListOffsets", lambda _, topic: frames.list_offsets(topic), {1: 0.65, 16: 0.5}),
+    requests("find-coordinator", "FindCoordinator", lambda *_: frames.find_coordinator("bench-group"), {1: 0.5, 16: 0.3}),
+    requests("metadata-1", "Metadata of 1 topic", lambda _, topic: frames.metadata(topic), {1: 0.5, 16: 0.3}),
+    requests("metadata-1000", "Metadata of 1,000 topics", lambda *_: frames.metadata(None), {1: 0.5, 16: 0.3}, topics=1000, at_least=30_000),
+    requests(
         "api-versions",
         "ApiVersions",
-        lambda _: frames.api_versions(),
+        lambda *_: frames.api_versions(),
         {1: 0.5, 16: 0.3},
         skip={"rdkafka-mock": "answers v2 at most"},
     ),

@@ -20,7 +20,7 @@ from .records.batch import CONTROL, TRANSACTIONAL, unpack_header
 from .records.record import decode_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from .broker import Broker
     from .context import RequestContext
@@ -271,7 +271,13 @@ class TopicsAndSettings:
         """The name of the topic with this id."""
         return self._broker.topic_name(topic_id)
 
-    def topic_names(self) -> Iterable[str]:
+    def racks(self, name: str) -> list[list[str]]:
+        """For each partition of a topic that there is, the racks of its replicas."""
+        metadata = self._broker.metadata
+        brokers = metadata.brokers
+        return [[rack for node in p.replicas if (rack := brokers[node].rack) is not None] for p in metadata.topics[name].partitions]
+
+    def topic_names(self) -> Collection[str]:
         """All topics."""
         return self._broker.metadata.topics
 
@@ -285,13 +291,16 @@ def _tell(generation: Generation) -> None:
     log.info("%s", generation)
 
 
-def once_durable(answer: Any, shards: Iterable[Shard]) -> Any:
+def once_durable(answer: Any, shards: Collection[Shard]) -> Any:
     """`answer` if everything that it could have seen in these shards is durable, else a coroutine that returns it when it is.
 
     The coroutine raises the log's KafkaError when it never will be.
     """
-    waiting = [(shard.log, shard.log.end_offset) for shard in shards if shard.log.high_watermark < shard.log.end_offset]
-    return _wait(answer, waiting) if waiting else answer
+    for shard in shards:
+        partition_log = shard.log
+        if partition_log.high_watermark < partition_log.end_offset:
+            return _wait(answer, [(one.log, one.log.end_offset) for one in shards])
+    return answer
 
 
 async def _wait(answer: Any, waiting: list[tuple[PartitionLog, int]]) -> Any:

@@ -21,6 +21,9 @@ UNORDERED = (
     "finalized_features",
     "members",
     "groups",
+    "topic_partitions",
+    "assigned_partitions",
+    "partitions_pending_revocation",
 )
 """Arrays that Kafka fills from hash maps."""
 

@@ -38,7 +38,7 @@ KEYS = (
 )
 """The fields that tell the objects of an array apart; the first that is set counts."""
 
-TIMES = ("timestamp", "log_append_time_ms", "base_timestamp", "max_timestamp")
+TIMES = ("timestamp", "log_append_time_ms", "base_timestamp", "max_timestamp", "assignment_timestamp", "current_state_timestamp")
 
 
 class Placeholders:
@@ -80,6 +80,7 @@ class Plain:
             "documentation": _text,
             "finalized_features_epoch": lambda v: v if v < 0 else "<epoch>",
             "error_code": int,
+            "subscribed_topic_names": lambda v: v and sorted(name.replace(tag, "") if tag else name for name in v),
             **dict.fromkeys(TIMES, _time),
         }
 
@@ -97,7 +98,8 @@ class Plain:
         if isinstance(value, Struct):
             return self.message(value, version)
         if isinstance(value, list):
-            return self._list(value, version)
+            plain = self._list(value, version)
+            return sorted(plain) if name == "partitions" and value and isinstance(value[0], int) else plain  # a set
         if isinstance(value, bytes | memoryview):
             data = bytes(value)
             return "zero id" if data == ZERO_UUID else self._of("id", data) if len(data) == 16 else data.hex()

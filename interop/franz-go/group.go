@@ -35,6 +35,8 @@ func (franz) Group(ctx context.Context, c *lineserver.Command, read *lineserver.
 			options = append(options, kgo.HeartbeatInterval(duration))
 		case name == "group.instance.id":
 			options = append(options, kgo.InstanceID(text))
+		case name == "group.protocol" && text == "consumer":
+			options = append(options, kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()))
 		default:
 			return false
 		}

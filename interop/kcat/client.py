@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,10 @@ def group(command: dict[str, Any]) -> dict[str, Any]:
     options = [argument for key, value in settings.items() for argument in ("-X", f"{key}={value}")]
     arguments = ["-b", command["bootstrap"], *options, "-J", "-q", "-u", "-c", str(command["count"]), "-G", command["group"]]
     read = GroupRead(command["count"])
-    with subprocess.Popen(["kcat", *arguments, *command["topics"]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+    with (
+        tempfile.TemporaryFile() as told,
+        subprocess.Popen(["kcat", *arguments, *command["topics"]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=told) as process,
+    ):
         assert process.stdout is not None
         late = threading.Timer(DEADLINE_S, process.terminate)  # it commits and leaves the group then, too
         late.start()
@@ -115,8 +119,9 @@ def group(command: dict[str, Any]) -> dict[str, Any]:
             read.add(found["topic"], found["partition"], found["offset"], key, value)
         status = process.wait()
         late.cancel()
-    if status:
-        raise RuntimeError(f"kcat ended with {status}")
+        if status:
+            told.seek(0)
+            raise RuntimeError(f"kcat ended with {status}: {told.read()[-500:].decode(errors='replace')}")
     return read.answer()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
+import signal
 import subprocess
 import threading
 from pathlib import Path
@@ -62,6 +64,12 @@ class LineClient:
         with self._lock:
             self._end()
 
+    def kill(self) -> None:
+        """SIGKILL to the process and what it has started, in the middle of whatever it does; a command under way is a ClientError."""
+        process = self._process
+        assert process is not None, f"{self.name} does not run"
+        os.killpg(process.pid, signal.SIGKILL)
+
     def _shown_log(self) -> str:
         return str(self.log.relative_to(INTEROP.parent))
 
@@ -75,6 +83,7 @@ class LineClient:
                 stderr=log,
                 text=True,
                 encoding="utf-8",
+                start_new_session=True,
             )
         self._lines = queue.SimpleQueue()
         threading.Thread(target=self._read, args=(self._process, self._lines), daemon=True).start()

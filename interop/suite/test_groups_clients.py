@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,9 @@ def ends(bootstrap: str, topic: str) -> dict[int, int]:
 class Alone:
     """One client that runs twice in one group of its own; each step has a Future."""
 
+    options: Mapping[str, Any] = {}
+    """For its consumers, by Kafka's names."""
+
     def __init__(self, bootstrap: str, name: str) -> None:
         self.bootstrap = bootstrap
         self.name = name
@@ -118,6 +121,7 @@ class Alone:
     def _step(self, client: LineClient, step: Future[dict[str, Any]], offsets: range) -> None:
         self.written.append(write(self.bootstrap, self.topic, PARTITIONS, offsets))
         arguments = {"bootstrap": self.bootstrap, "group": self.group, "topics": [self.topic], "commit": True}
+        arguments["protocol_options"] = dict(self.options)
         answer = client.ask("group", count=PARTITIONS * len(offsets), **arguments)
         committed = committed_by_confluent if self.name == "kafka-python" else committed_by_kafka_python
         self.commits.append(committed(self.bootstrap, self.group, self.topic))

@@ -559,8 +559,8 @@ class PartitionLog:
         self.epochs = leader_epochs.NO_EPOCHS
         self.producers = None
         offset = self._store.start_offset
-        while buffers := self._store.read(offset, _REPLAY_BYTES, self.end_offset, True):
-            for some in buffers:
+        while found := self._store.read(offset, _REPLAY_BYTES, self.end_offset, True):  # nothing comes of a hole at the end, either
+            for some in found:
                 for batch in split_batches(some):
                     base, _, epoch, _, _, _, delta, _, _, producer_id, _, _, _ = unpack_header(batch, 0)
                     offset = base + delta + 1

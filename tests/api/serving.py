@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from importlib import import_module
 from inspect import iscoroutine
 from types import SimpleNamespace
@@ -37,6 +38,15 @@ class Serving:
         """Of a client that came to this node from the same machine."""
         listener: Any = SimpleNamespace(name="PLAINTEXT")
         return RequestContext(self.broker, self.broker.nodes[node_id], listener, "127.0.0.1", 9092 + node_id, "127.0.0.1:50000")
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Let the loop run, its timers and all, until the condition holds; 10 s at most."""
+
+        async def poll() -> None:
+            while not condition():
+                await asyncio.sleep(0)
+
+        self.loop.run_until_complete(asyncio.wait_for(poll(), 10))
 
     def ask(self, api: str, version: int, node_id: int = 0, **fields: Any) -> Any:
         """The decoded answer of one request."""

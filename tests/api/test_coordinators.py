@@ -112,11 +112,6 @@ def test_B107_what_cannot_be_meant_is_refused(serving: Serving, version: int) ->
     assert init(serving, version, None, producer_id=5, producer_epoch=3) == (0, 0, 0)
 
 
-@pytest.mark.parametrize("version", range(6))
-def test_transactional_ids_are_refused_for_good_as_long_as_they_are_not_served(serving: Serving, version: int) -> None:
-    assert init(serving, version, "tx") == (53, -1, -1)
-
-
 @pytest.mark.parametrize("version", [0, 1])
 def test_B27_a_handshake_on_a_plain_listener(serving: Serving, version: int) -> None:
     answer = serving.ask("sasl_handshake", version, mechanism="PLAIN")

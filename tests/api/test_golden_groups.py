@@ -125,4 +125,6 @@ async def _ask(serving: Serving, exchange: dict[str, Any]) -> Any:
     result = module.handle(context, request)
     if iscoroutine(result):
         result = await result
+    if isinstance(result, bytes):
+        result = getattr(module, f"{api}Response").read(result, version)[0]
     return to_json(result, version)

@@ -11,6 +11,7 @@ from kafkacompat.api.delete_records import DeleteRecordsPartition, DeleteRecords
 from kafkacompat.api.txn_offset_commit import TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic
 from kafkacompat.dispatch import Dispatch
 from kafkacompat.errors import CloseConnection
+from kafkacompat.log import compaction
 from kafkacompat.records.batch import BatchHeader
 from tests.api.records_asking import codes, data
 from tests.api.test_produce import slow
@@ -419,6 +420,7 @@ def test_compaction_of_the_offsets_partition_keeps_open_transactions(asking: Tra
         asking.mark(index, topic="__consumer_offsets", epoch=i + 1)
     asking.commit_offset(7, epoch=3)
     shard.compact()
+    asking.pass_ms(100)
     assert len(asking.stored("__consumer_offsets", index)) == 2
     assert asking.committed(stable=True) == [(0, -1, 88)]
     assert asking.committed() == [(0, 2, 0)]
@@ -427,6 +429,29 @@ def test_compaction_of_the_offsets_partition_keeps_open_transactions(asking: Tra
     asking.mark(index, topic="__consumer_offsets", epoch=4)
     assert asking.committed(stable=True) == [(0, 7, 0)]
     assert shard.log.last_stable_offset == shard.log.end_offset
+
+
+def test_a_marker_in_the_middle_of_a_compaction_does_not_end_the_next_transaction(
+    asking: TransactionsAsking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written in the place of the log's head may be newer than the marker in its tail."""
+    monkeypatch.setattr(compaction, "RECORDS_PER_STEP", 1)
+    asking.offsets_topic()
+    shard = asking.broker.groups.find(0, "g")
+    index = shard.log.index
+    asking.commit_offset(1)
+    asking.mark(index, topic="__consumer_offsets", epoch=1)
+    asking.commit_offset(2, epoch=1)
+    shard.compact()
+    asking.mark(index, topic="__consumer_offsets", epoch=2)
+    asking.commit_offset(3, epoch=2)
+    for _ in range(5):
+        asking.pass_ms(10)
+    assert BatchHeader(asking.stored("__consumer_offsets", index)[0]).producer_id == -1, "it has been compacted"
+    shard._fail(_unwritable())
+    assert asking.committed() == [(0, 2, 0)]
+    asking.mark(index, topic="__consumer_offsets", epoch=3, commit=False)
+    assert asking.committed(stable=True) == [(0, 2, 0)]
 
 
 # DescribeProducers

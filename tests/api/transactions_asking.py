@@ -9,17 +9,20 @@ from kafkacompat.api.describe_producers import DescribeProducersRequest, TopicRe
 from kafkacompat.api.offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics
 from kafkacompat.api.txn_offset_commit import TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic
 from kafkacompat.api.write_txn_markers import WritableTxnMarker, WritableTxnMarkerTopic, WriteTxnMarkersRequest
+from kafkacompat.broker import Broker
 from kafkacompat.records.batch import build_batch
 from kafkacompat.records.record import Record
+from kafkacompat.transaction_coordinators import TransactionCoordinators
 from tests.api.records_asking import Asking
 
 Asked = tuple[str, int, int, list[tuple[str, int]], bool]
 
 
-class Coordinator:
+class Coordinator(TransactionCoordinators):
     """`asked` is what it was asked, `codes` what it answers for a partition (0 unless told), `later` futures to wait for before that."""
 
-    def __init__(self) -> None:
+    def __init__(self, broker: Broker) -> None:
+        super().__init__(broker)
         self.asked: list[Asked] = []
         self.codes: dict[tuple[str, int], int] = {}
         self.later: list[asyncio.Future[None]] = []
@@ -40,8 +43,7 @@ class TransactionsAsking(Asking):
 
     def __init__(self, config: dict[str, Any] | None = None, *, nodes: int = 1) -> None:
         super().__init__(config, nodes=nodes)
-        self.coordinator = Coordinator()
-        self.broker.transactions = self.coordinator  # type: ignore[attr-defined]
+        self.broker.transactions = self.coordinator = Coordinator(self.broker)
 
     def __enter__(self) -> TransactionsAsking:
         return self

@@ -12,6 +12,7 @@ from kafkacompat.errors import KafkaError
 from kafkacompat.groups import events
 
 from .consumer_running import ConsumerRunning, Topics, compacted, hard
+from .random_steps import SteadyCompaction, examples, taken
 
 
 def t(*partitions: int) -> set[tuple[str, int]]:
@@ -50,7 +51,7 @@ def test_A46_bad_joins_are_invalid_requests(epoch: int, more: dict[str, Any]) ->
     assert caught.value.code == 42
 
 
-def test_A46_an_empty_regex_is_none() -> None:
+def test_A46a_an_empty_regex_is_none() -> None:
     running = ConsumerRunning()
     one = running.client("m1", ["t"], regex="")
     one.join()
@@ -358,19 +359,22 @@ STEPS = st.lists(
         st.tuples(st.just("wait"), st.sampled_from([500, 3000, 20_000, 46_000])),
         st.tuples(st.just("subscribe"), st.tuples(st.sampled_from(NAMES), st.sampled_from([["t"], ["u"], ["t", "u"], []]))),
         st.tuples(st.just("restart"), st.none()),
+        st.tuples(st.just("compact"), st.sampled_from([1, 3, 100])),
     ),
     max_size=60,
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150, steps_each=6), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS, st.sampled_from(["uniform", "range"]))
 def test_random_runs(steps: list[tuple[str, Any]], assignor: str) -> None:
     running = ConsumerRunning(Topics(t=3), group_consumer_assignment_interval_ms=0)
     clients = {
         name: running.client(name, ["t"], rebalance_timeout_ms=4000, assignor=assignor, instance_id="i4" if name == "m4" else None) for name in NAMES
     }
+    compaction: SteadyCompaction | None = None
     for what, about in steps:
+        taken["consumer groups"] += 1
         if what == "join":
             clients[about].join()
         elif what in ("beat", "quiet") and clients[about].epoch:
@@ -396,6 +400,10 @@ def test_random_runs(steps: list[tuple[str, Any]], assignor: str) -> None:
         elif what == "restart":
             running.restart()
             running.wait(0)
+        elif what == "compact":
+            compaction = compaction or SteadyCompaction(running)
+            if not compaction.step(about):
+                compaction = None
         assert hard(running.replayed()) == hard(running.machine)
     assert hard(running.replayed(compacted(running.machine))) == hard(running.machine)
     # Left in peace, everybody who is here gets what it should.

@@ -11,6 +11,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from kafkacompat.groups.classic_group import STABLE, ClassicGroup
 from kafkacompat.groups.events import DeleteGroup, DeleteOffsets, Leave, TopicGone
 from kafkacompat.groups.group import EMPTY
+from tests.groups.random_steps import SteadyCompaction, examples, taken
 from tests.groups.running import Parked, Running, check, hard
 
 GROUPS = st.sampled_from(["g", "h"])
@@ -30,6 +31,7 @@ class Random(RuleBasedStateMachine):
         self.joins: list[tuple[str, Parked]] = []
         self.offsets: dict[tuple[str, str, int], int] = {}
         self.generations: dict[str, int] = {}
+        self.compaction: SteadyCompaction | None = None
 
     def new(self) -> Running:
         return Running(group_max_size=4, offsets_retention_minutes=100_000)
@@ -128,13 +130,17 @@ class Random(RuleBasedStateMachine):
         self.running.wait(0)
         self.generations.clear()  # what was never written is forgotten
 
-    @rule()
-    def compact(self) -> None:
-        machine = self.running.machine
-        self.running.log = [machine.encode(record) for record in machine.records()]
+    @rule(count=st.sampled_from([1, 2, 100]))
+    def compact(self, count: int) -> None:
+        """Begin, or go on with what was begun."""
+        if self.compaction is None:
+            self.compaction = SteadyCompaction(self.running)
+        if not self.compaction.step(count):
+            self.compaction = None
 
     @invariant()
     def holds(self) -> None:
+        taken["classic groups"] += 1
         machine = self.running.machine
         check(machine)
         found = {
@@ -170,5 +176,5 @@ class Random(RuleBasedStateMachine):
         assert self.running.waiting == []
 
 
-Random.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Random.TestCase.settings = settings(max_examples=examples(60, steps_each=36), stateful_step_count=40, deadline=None)
 TestRandom = Random.TestCase

@@ -235,9 +235,9 @@ class Transactional(RuleBasedStateMachine):
             for place in [place for place in offsets if which(place)]:
                 del offsets[place]
 
-    @rule()
-    def compact(self) -> None:
-        self.running.compact()
+    @rule(records=st.sampled_from([1, 2, None]))
+    def compact(self, records: int | None) -> None:
+        self.running.compact(records)
 
     @rule()
     def restart(self) -> None:

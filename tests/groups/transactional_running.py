@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from kafkacompat.groups.coordinator import GroupMachine
@@ -9,6 +11,7 @@ from kafkacompat.log.machine import Outcome
 from tests.groups.running import Running
 
 Producer = tuple[int, int]
+Entry = tuple[bytes, bytes | None, Producer | None] | tuple[int, bool]
 
 
 class TransactionalRunning(Running):
@@ -16,7 +19,10 @@ class TransactionalRunning(Running):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.entries: list[tuple[bytes, bytes | None, Producer | None] | tuple[int, bool]] = []
+        self.entries: list[Entry] = []
+        self._compaction: Iterator[Any] | None = None
+        self._head: list[Entry] = []
+        self._tail_from = 0
 
     def _carry(self, outcome: Outcome) -> None:
         self.entries += [(*self.machine.encode(record), outcome.producer) for record in outcome.records]
@@ -32,9 +38,21 @@ class TransactionalRunning(Running):
                 machine.apply(machine.decode(*entry))
         return machine
 
-    def compact(self) -> None:
-        """Only what the machine holds is left in the log."""
-        self.entries = [(*self.machine.encode(record), getattr(record, "producer", None)) for record in self.machine.records()]
+    def compact(self, records: int | None = None) -> None:
+        """Only what the machine holds is left in the log. Done in steps of so many `records`, begun anew when the last one is done."""
+        if self._compaction is None:
+            self._compaction = iter(self.machine.records())
+            self._head = []
+            self._tail_from = len(self.entries)
+        some = list(islice(self._compaction, records))
+        self._head += [(*self.machine.encode(record), getattr(record, "producer", None)) for record in some]
+        if not some or records is None:
+            self.entries = self._head + self.entries[self._tail_from :]
+            self._compaction = None
+
+    def restart(self) -> None:
+        super().restart()
+        self._compaction = None
 
     def commit_in(self, producer: int, offset: int, *, epoch: int = 0, **more: Any) -> int:
         """TxnOffsetCommit of one offset: the code."""

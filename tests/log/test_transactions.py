@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from kafkacompat.log.compaction import Compaction
 from kafkacompat.log.partition import PartitionLog
 from kafkacompat.records.batch import BatchHeader, crc_of, split_batches
 from kafkacompat.records.control import read_end_txn
 from kafkacompat.records.record import decode_batch
 from tests.log.lazy import LazyStore
 from tests.log.settings import NOW_MS, new_log, sent
-from tests.log.transactional import Writer, code, consumed, replayed
+from tests.log.transactional import Writer, code, compact, consumed, replayed
 
 
 def aborted(log: PartitionLog, offset: int, max_bytes: int = 1 << 30) -> list[tuple[int, int]]:
@@ -446,9 +445,7 @@ def test_compaction_keeps_the_transactions_that_are_open() -> None:
     done.end(commit=False)
     going.write()
     verification = Writer(log, 3).verification()
-    compaction = Compaction(log, [(b"a", b"1", None), (b"b", b"2", (2, 4)), (b"c", b"3", (2, 4)), (b"d", b"4", None)], NOW_MS, base_sequence=0)
-    while compaction.step():
-        pass
+    compact(log, [(b"a", b"1", None), (b"b", b"2", (2, 4)), (b"c", b"3", (2, 4)), (b"d", b"4", None)])
     assert log.last_stable_offset == 1
     assert log.producers == replayed(log)
     assert log.in_transaction(2, 4)
@@ -461,7 +458,7 @@ def test_a_compacted_log_with_nothing_behind_its_last_record_is_replayed() -> No
     log = new_log()
     for _ in range(3):
         log.append_produced(sent(), NOW_MS)
-    log.rewrite([(b"a", b"1", (2, 4))], NOW_MS, base_sequence=0)
+    compact(log, [(b"a", b"1", (2, 4))])
     log._replay()
     assert log.in_transaction(2, 4)
     assert (log.log_start_offset, log.last_stable_offset, log.end_offset) == (0, 0, 3)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import heapq
+from typing import TYPE_CHECKING
 
 from kafkacompat.errors import KafkaError
+from kafkacompat.log.compaction import Compaction
 from kafkacompat.log.partition import PartitionLog
 from kafkacompat.log.producers import Producers
 from kafkacompat.log.verification import NOT_WANTED, Verification
@@ -12,6 +14,9 @@ from kafkacompat.records.batch import CONTROL, TRANSACTIONAL, BatchHeader, split
 from kafkacompat.records.control import read_end_txn
 from kafkacompat.records.record import decode_batch
 from tests.log.settings import NOW_MS, sent
+
+if TYPE_CHECKING:
+    from kafkacompat.log.compaction import Kept
 
 
 class Writer:
@@ -62,6 +67,13 @@ def replayed(log: PartitionLog) -> Producers:
     for batch in split_batches(b"".join(log.read(log.log_start_offset, 1 << 30, min_one=True))):
         producers.learn(batch, BatchHeader(batch).base_offset)
     return producers
+
+
+def compact(log: PartitionLog, records: list[Kept]) -> None:
+    """Rewrite all of the log as these."""
+    compaction = Compaction(log, records, NOW_MS, base_sequence=0)
+    while compaction.step():
+        pass
 
 
 def consumed(log: PartitionLog, offset: int = 0, max_bytes: int = 1 << 30) -> tuple[list[bytes], int]:
