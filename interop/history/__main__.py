@@ -28,6 +28,8 @@ def main() -> int:
     broker.add_argument("--bootstrap", help="a broker that runs; without it, ours is started")
     broker.add_argument("--reference", action="store_true", help="an Apache Kafka 4.3.1")
     parser.add_argument("--keep", type=Path, help="where the history and the logs stay (default: nowhere)")
+    parser.add_argument("--writers", type=int, default=2, help="with confluent-kafka (default %(default)s)")
+    parser.add_argument("--java-writers", type=int, default=0, help="with Kafka's own client; `run` builds it (default %(default)s)")
     arguments = parser.parse_args()
     began = time.monotonic()
     with contextlib.ExitStack() as leaving:
@@ -40,7 +42,7 @@ def main() -> int:
             elif bootstrap is None:
                 bootstrap = leaving.enter_context(Served(place, SETTINGS)).address
             run = Run(bootstrap, arguments.seed, place, f"history-{os.getpid()}")
-            anomalies, counts = check(run.events(arguments.seconds))
+            anomalies, counts = check(run.events(arguments.seconds, writers=arguments.writers, java_writers=arguments.java_writers))
         except NoToolchain as why:
             print(why)
             return 77

@@ -62,14 +62,18 @@ class Run:
         self.between: Callable[[], None] = lambda: None
         """Called about once a second while it runs: where a broker may be killed and started again."""
 
-    def events(self, seconds: float, *, writers: int = 3, subscribers: int = 2) -> Iterator[Event]:
-        """Runs and returns what happened. Raises Broken."""
+    def events(self, seconds: float, *, writers: int = 2, java_writers: int = 0, subscribers: int = 2) -> Iterator[Event]:
+        """Runs and returns what happened. Raises Broken. Java's writers follow transactions v2, confluent-kafka's do not."""
         inputs, outputs = [f"{self._name}-in-{n}" for n in range(2)], [f"{self._name}-out-{n}" for n in range(2)]
         groups = [f"{self._name}-subscribing", f"{self._name}-alone"]
         self._create([*inputs, *outputs])
         everything = (*inputs, *outputs)
         blank = Task(self._bootstrap, "", "", "", topics=everything, partitions=PARTITIONS)
-        writing = [self._slot("write", replace(blank, topics=tuple(inputs), transactional_id=f"{self._name}-w{n}")) for n in range(writers)]
+        writing = [
+            self._slot(role, replace(blank, topics=tuple(inputs), transactional_id=f"{self._name}-{letter}{n}"))
+            for role, letter, count in (("write", "w", writers), ("write-java", "j", java_writers))
+            for n in range(count)
+        ]
         copying = [
             self._slot("copy", replace(blank, topics=(inputs[0],), output=outputs[0], group=groups[0], transactional_id=f"{self._name}-s{n}"))
             for n in range(subscribers)
@@ -192,7 +196,8 @@ class Run:
                     code = process.wait(SETTLE_S)
                 except subprocess.TimeoutExpired:
                     raise self._broken(slot, "does not end") from None
-                if code not in (0, -signal.SIGTERM, FENCED):  # SIGTERM itself when it had not begun yet
+                # SIGTERM itself when Python had not begun yet, and with 128 added when it has been obeyed by a JVM.
+                if code not in (0, -signal.SIGTERM, 128 + signal.SIGTERM, FENCED):
                     raise self._broken(slot, f"ended with {code}")
             slot.running.clear()
 

@@ -20,8 +20,10 @@ from interop.history.events import Fetched, Read, Source
 from interop.history.producing import CALL_S, Aborted, Fenced, Instance
 from interop.history.reading import ReadThrough, committed_offsets
 from interop.history.recorder import Recorder, now
+from interop.reference import KAFKA_HOME
 
 FENCED = 3
+CLASSES = Path(__file__).parent / ".build/classes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,12 @@ class Task:
     committed: bool = True
 
     def arguments(self, role: str) -> list[str]:
-        return [sys.executable, "-m", "interop.history.worker", role, json.dumps(asdict(self))]
+        """The command of a process that does it."""
+        given = json.dumps(asdict(self))
+        if role == "write-java":
+            options = ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"]
+            return ["java", *options, "-cp", f"{CLASSES}:{KAFKA_HOME / 'libs'}/*", "Writer", given]
+        return [sys.executable, "-m", "interop.history.worker", role, given]
 
 
 class Stopping:
