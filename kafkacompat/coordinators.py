@@ -20,7 +20,7 @@ from .records.batch import CONTROL, TRANSACTIONAL, unpack_header
 from .records.record import decode_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from .broker import Broker
     from .context import RequestContext

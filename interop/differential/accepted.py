@@ -60,6 +60,7 @@ ACCEPTED: tuple[Accepted, ...] = (
     Accepted("A74: a topic is made before the answer; Kafka answers UNKNOWN_TOPIC_OR_PARTITION first", "A74-B93-auto-creation-*", "topics/*-made/*"),
     Accepted(_ZERO_ID, "A74-by-id-v1[23]", "*", step="the zero id"),
     Accepted("B53: null records are INVALID_RECORD (ours); Kafka never answers", "B53-*", "", kafka="silent"),
+    Accepted("B108: no transaction is answered with none (ours); Kafka never answers", "B82-B108-*", "", kafka="silent", step="no transaction"),
     Accepted(_ONE_PARTITION, "B57-*", PRODUCED + "error_code", UNKNOWN_SERVER_ERROR, CORRUPT),
     Accepted(_ONE_PARTITION, "B57-*", PRODUCED + "error_code", UNKNOWN_SERVER_ERROR, 0),
     Accepted(_ONE_PARTITION, "B57-*", PRODUCED + "*_offset", -1, 0),

@@ -24,6 +24,12 @@ UNORDERED = (
     "topic_partitions",
     "assigned_partitions",
     "partitions_pending_revocation",
+    "active_producers",
+    "transaction_states",
+    "results_by_transaction",
+    "topic_results",
+    "results_by_topic_v3_and_below",
+    "results_by_partition",
 )
 """Arrays that Kafka fills from hash maps."""
 

@@ -56,6 +56,7 @@ KINDS = {
         ours={"kafkacompat.frame.timeout.ms": "1000"},
         listeners=("SMALL",),
     ),
+    "impatient": Kind(settings={"transaction.abort.timed.out.transaction.cleanup.interval.ms": "100"}),
 }
 
 

@@ -35,10 +35,21 @@ KEYS = (
     "batch_index",
     "group_id",
     "member_id",
+    "transactional_id",
+    "producer_id",
 )
 """The fields that tell the objects of an array apart; the first that is set counts."""
 
-TIMES = ("timestamp", "log_append_time_ms", "base_timestamp", "max_timestamp", "assignment_timestamp", "current_state_timestamp")
+TIMES = (
+    "timestamp",
+    "log_append_time_ms",
+    "base_timestamp",
+    "max_timestamp",
+    "last_timestamp",
+    "assignment_timestamp",
+    "current_state_timestamp",
+    "transaction_start_time_ms",
+)
 
 
 class Placeholders:
