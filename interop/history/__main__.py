@@ -27,15 +27,19 @@ def main() -> int:
     broker = parser.add_mutually_exclusive_group()
     broker.add_argument("--bootstrap", help="a broker that runs; without it, ours is started")
     broker.add_argument("--reference", action="store_true", help="an Apache Kafka 4.3.1")
-    parser.add_argument("--keep", type=Path, help="where the history and the logs stay (default: nowhere)")
+    parser.add_argument("--keep", type=Path, help="a new directory in which the history and the logs stay (default: none)")
     parser.add_argument("--writers", type=int, default=2, help="with confluent-kafka (default %(default)s)")
     parser.add_argument("--java-writers", type=int, default=0, help="with Kafka's own client; `run` builds it (default %(default)s)")
     arguments = parser.parse_args()
+    if arguments.keep is not None:
+        try:
+            arguments.keep.mkdir(parents=True)
+        except FileExistsError:
+            parser.error(f"{arguments.keep} is there already")
     began = time.monotonic()
     with contextlib.ExitStack() as leaving:
         try:
             place = arguments.keep or Path(leaving.enter_context(tempfile.TemporaryDirectory()))
-            place.mkdir(parents=True, exist_ok=True)
             bootstrap = arguments.bootstrap
             if arguments.reference:
                 bootstrap = leaving.enter_context(ApacheKafka(SETTINGS)).bootstrap

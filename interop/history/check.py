@@ -15,6 +15,7 @@ What is held against a history, `L` being a partition as the finished read_uncom
   it, or a reader went back
 - zombie: an instance wrote or committed after the next one of its transactional id had been initialised
 - readers disagree: about what is at an offset
+- fenced by nobody: an instance had to give up though no other one had been started
 - stuck: something did not come to an end
 
 A transaction whose commit was asked for and not answered counts as committed when the finished read_committed reader saw any of it.
@@ -35,6 +36,7 @@ from interop.history.events import (
     Ended,
     Ending,
     Event,
+    FencedByNobody,
     Fetched,
     Finished,
     Initialised,
@@ -98,7 +100,8 @@ class History:
         self.initialised: dict[str, list[Initialised]] = defaultdict(list)
         self.fetched: list[Fetched] = []
         self.settled: list[Settled] = []
-        self.stuck: list[Stuck] = []
+        self.told: list[Anomaly] = []
+        """What the supervisor itself found wrong."""
         self.sources: dict[RecordId, Source] = {}
         later: list[Event] = []
         for event in events:
@@ -111,8 +114,10 @@ class History:
                     self.fetched.append(event)
                 case Settled():
                     self.settled.append(event)
+                case FencedByNobody():
+                    self.told.append(Anomaly("fenced by nobody", event.instance))
                 case Stuck():
-                    self.stuck.append(event)
+                    self.told.append(Anomaly("stuck", event.what))
                 case _:
                     later.append(event)
         for event in later:
@@ -173,7 +178,7 @@ def check(events: Iterable[Event]) -> tuple[list[Anomaly], Counter[str]]:
     """Anomalies, and what the history consists of: counts by name."""
     history = History(events)
     rules = (_written, _read_committed, _readers, _order, _order_in_time, _zombies, _offsets_fetched, _copies)
-    anomalies = [Anomaly("stuck", event.what) for event in history.stuck]
+    anomalies = list(history.told)
     for rule in rules:
         anomalies += rule(history)
     return anomalies, _counts(history)

@@ -139,6 +139,14 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
+class FencedByNobody:
+    """An instance had to give up, and there was no other of its transactional id."""
+
+    at: int
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stuck:
     """Something that had to come to an end did not."""
 
@@ -146,10 +154,11 @@ class Stuck:
     what: str
 
 
-Event = Initialised | Began | Sent | Acknowledged | Staged | Ending | Ended | Fetched | Read | Finished | Settled | Stuck
+Event = Initialised | Began | Sent | Acknowledged | Staged | Ending | Ended | Fetched | Read | Finished | Settled | FencedByNobody | Stuck
 
 KINDS: dict[str, type[Event]] = {
-    kind.__name__: kind for kind in (Initialised, Began, Sent, Acknowledged, Staged, Ending, Ended, Fetched, Read, Finished, Settled, Stuck)
+    kind.__name__: kind
+    for kind in (Initialised, Began, Sent, Acknowledged, Staged, Ending, Ended, Fetched, Read, Finished, Settled, FencedByNobody, Stuck)
 }
 
 

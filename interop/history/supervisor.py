@@ -15,7 +15,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
-from interop.history.events import Event, Finished, Place, Settled, Stuck, from_lines
+from interop.history.events import Event, FencedByNobody, Finished, Place, Settled, Stuck, from_lines
 from interop.history.producing import CALL_S, TRANSACTION_TIMEOUT_MS
 from interop.history.reading import ReadThrough, committed_offsets
 from interop.history.recorder import Recorder, now
@@ -41,6 +41,8 @@ class Slot:
     instances: int = 0
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
     """The last one is the current; ones before it were overtaken and end as fenced."""
+    alone: bool = True
+    """Whether nobody else had the id when the current one was started, who could fence it."""
 
 
 class Run:
@@ -122,13 +124,14 @@ class Run:
 
     def _start(self, slot: Slot) -> None:
         slot.instances += 1
+        slot.alone = not slot.running
         name = f"{slot.task.transactional_id.rpartition('-')[2] or slot.task.name}.{slot.instances}"
         task = replace(slot.task, name=slot.task.name or name, file=str(self._place / f"{name}.jsonl"), seed=f"{self._seed} {name}")
         with (self._place / f"{name}.log").open("wb") as log:
             slot.running.append(subprocess.Popen(task.arguments(slot.role), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
 
     def _reap(self, slot: Slot) -> None:
-        """Forget who has ended as expected; start the current one again when another took its id over by accident of timing."""
+        """Forget who was fenced. It is the current one when an older one was initialised after it; then it is started again."""
         for process in list(slot.running):
             code = process.poll()
             if code is None:
@@ -138,7 +141,9 @@ class Run:
             if code != FENCED:
                 raise self._broken(slot, f"ended with {code}")
             self.disturbed["fenced"] += 1
-            if current:  # its transaction timed out while it was paused, say
+            if current:
+                if slot.alone:
+                    self._recorder.record(FencedByNobody(now(), f"{slot.task.transactional_id}, instance {slot.instances}"))
                 self._start(slot)
 
     def _disturb(self, slots: list[Slot], seconds: float) -> None:
@@ -156,7 +161,10 @@ class Run:
             for late in [each for each in paused if each[0] <= time.monotonic()]:
                 paused.remove(late)
                 late[1].send_signal(signal.SIGCONT)
-            slot = self._chance.choice([each for each in slots if each.running and all(each is not gone for _, gone in absent)])
+            present = [each for each in slots if each.running and all(each is not gone for _, gone in absent)]
+            if not present:
+                continue
+            slot = self._chance.choice(present)
             what = self._chance.choices(list(self.disturbances), list(self.disturbances.values()))[0]
             if what != "nothing":
                 self.disturbed[what] += 1

@@ -170,16 +170,19 @@ def read(task: Task, stopping: Stopping) -> None:
 
 
 def read_again(task: Task, stopping: Stopping) -> None:
-    """From the start to the end as it then is, again and again."""
+    """From the start to the end as it then is, again and again, but ever more seldom: what is read stays in proportion to what is written."""
     record: Callable[[Read], None] = Recorder(Path(task.file)).record
-    passes = 0
+    passes, pause_s = 0, 1.0
     while not stopping.asked:
         passes += 1
         reading = ReadThrough(task.bootstrap, f"{task.name}-{passes}", task.topics, task.partitions, committed=task.committed)
         while not stopping.asked and not reading.at_end:
             reading.step(record)
         reading.close()
-        time.sleep(1)
+        end = time.monotonic() + pause_s
+        while not stopping.asked and time.monotonic() < end:
+            time.sleep(0.1)
+        pause_s *= 1.5
 
 
 ROLES = {"write": write, "copy": copy, "read": read, "read-again": read_again}

@@ -14,6 +14,7 @@ from interop.history.events import (
     Ended,
     Ending,
     Event,
+    FencedByNobody,
     Fetched,
     Finished,
     Initialised,
@@ -339,6 +340,11 @@ def test_readers_that_saw_different_records_at_an_offset() -> None:
     assert kinds([*t.finish(), other]) == {"readers disagree"}
 
 
+def test_an_instance_that_is_fenced_by_nobody() -> None:
+    t = told()
+    assert kinds([*t.finish(), FencedByNobody(t.tick(), "w.1")]) == {"fenced by nobody"}
+
+
 def test_without_a_finished_reader_there_is_no_verdict() -> None:
     with pytest.raises(ValueError, match="no finished reader"):
         check(told().events)
@@ -347,7 +353,7 @@ def test_without_a_finished_reader_there_is_no_verdict() -> None:
 def test_events_survive_their_file_and_a_torn_last_line() -> None:
     t = copied()
     t.fetch(5)
-    events = [*t.finish(settled=5), Stuck(t.tick(), "x")]
+    events = [*t.finish(settled=5), FencedByNobody(t.tick(), "w.1"), Stuck(t.tick(), "x")]
     lines = [to_line(event) for event in events]
     assert list(from_lines(lines)) == events
     assert list(from_lines([*lines[:-1], lines[-1][:-1]])) == events[:-1]
