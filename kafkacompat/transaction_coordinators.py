@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .transactions.machine import TransactionMachine
     from .transactions.transaction import Place, Transaction
 
+    Written = tuple[list[tuple[Place, PartitionLog, int]], set[Place]]
+
 log = logging.getLogger("kafkacompat.transactions")
 
 PREPARE_COMMIT = 2
@@ -152,44 +154,55 @@ class TransactionCoordinators(Coordinators[TransactionShard]):
         """Write the markers of a transaction, and tell the machine: at once where nothing has to be waited for, else beside."""
         shard = self._shards[index]
         end_offset = shard.log.end_offset
-        try:
-            if shard.log.high_watermark >= end_offset:
-                waiting, left = self._write(shard, prepared, prepared.partitions)
-                if not waiting and not left:
+        written = None
+        if shard.log.high_watermark >= end_offset:
+            try:
+                written = self._write(shard, prepared, prepared.partitions)
+                if written == ([], set()):
                     shard.submit_now(_written(prepared))
                     return
-        except KafkaError as error:
-            if error.code in GIVEN_UP:
-                return
-        self._beside(self._finish(shard, prepared, end_offset))
+            except KafkaError as error:
+                if error.code in GIVEN_UP:
+                    return
+        self._beside(self._finish(shard, prepared, end_offset, written))
 
     def _beside(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._broker.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _finish(self, shard: TransactionShard, prepared: Transaction, end_offset: int) -> None:
-        """The same with waiting: for the record that decided it, for the markers, and between two tries."""
+    async def _finish(self, shard: TransactionShard, prepared: Transaction, end_offset: int, written: Written | None) -> None:
+        """The same with waiting: for the record that decided it, for the markers (what has come of them if they were `written`), and between two tries."""
         try:
             await shard.log.durable(end_offset)
-            left = prepared.partitions
-            while left:
-                waiting, later = self._write(shard, prepared, left)
+            waiting, later = written or self._write(shard, prepared, prepared.partitions)
+            while True:
                 for place, partition_log, offset in waiting:
                     try:
                         await partition_log.durable(offset)
                     except KafkaError:
                         later.add(place)
-                left = frozenset(later)
-                if left:
-                    await self._broker.timers.rest(RETRY_MS)
-            await shard.submit(_written(prepared))
+                if not later:
+                    break
+                await self._broker.timers.rest(RETRY_MS)
+                waiting, later = self._write(shard, prepared, later)
+            while not await self._completed(shard, prepared):
+                await self._broker.timers.rest(RETRY_MS)
         except KafkaError as error:
             log.warning("transaction of %s stays prepared: %s", prepared.transactional_id, error)
 
-    def _write(
-        self, shard: TransactionShard, prepared: Transaction, places: Iterable[Place]
-    ) -> tuple[list[tuple[Place, PartitionLog, int]], set[Place]]:
+    async def _completed(self, shard: TransactionShard, prepared: Transaction) -> bool:
+        """Tell the machine that the markers are written; False when that could not be written down and is to be tried again."""
+        try:
+            await shard.submit(_written(prepared))
+        except KafkaError as error:
+            if shard.log.offline is not None:
+                raise
+            log.warning("the end of transaction %s is not in its log: %s", prepared.transactional_id, error)
+            return False
+        return True
+
+    def _write(self, shard: TransactionShard, prepared: Transaction, places: Iterable[Place]) -> Written:
         """Write a transaction's markers: those that are not durable yet, as (place, log, end offset behind it), and the places to be tried again.
 
         A partition that is no more needs none. One of `GIVEN_UP` is raised, behind the other markers.
