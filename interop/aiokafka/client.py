@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, __versi
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import for_code
+from aiokafka.errors import KafkaError, for_code
 from line_server import DEADLINE_S, GroupRead, headers_in, record_out, serve, unb64
 
 ASSIGNORS = {"range": RangePartitionAssignor, "roundrobin": RoundRobinPartitionAssignor}
@@ -65,7 +65,8 @@ async def produce(command: dict[str, Any]) -> dict[str, Any]:
 async def consume(command: dict[str, Any]) -> dict[str, Any]:
     deadline = time.monotonic() + DEADLINE_S
     partition = TopicPartition(command["topic"], command["partition"])
-    consumer = AIOKafkaConsumer(bootstrap_servers=command["bootstrap"], group_id=None, enable_auto_commit=False)
+    isolation = "read_committed" if command.get("committed") else "read_uncommitted"
+    consumer = AIOKafkaConsumer(bootstrap_servers=command["bootstrap"], group_id=None, enable_auto_commit=False, isolation_level=isolation)
     await consumer.start()
     try:
         consumer.assign([partition])
@@ -117,6 +118,56 @@ async def group(command: dict[str, Any]) -> dict[str, Any]:
         await consumer.stop()
 
 
+async def transactional(command: dict[str, Any]) -> AIOKafkaProducer:
+    producer = AIOKafkaProducer(bootstrap_servers=command["bootstrap"], transactional_id=command["transactional_id"])
+    await producer.start()
+    return producer
+
+
+async def transact(command: dict[str, Any]) -> dict[str, Any]:
+    producer = await transactional(command)
+    outcomes = []
+    try:
+        for step in command["steps"]:
+            await producer.begin_transaction()
+            if "group" in step:
+                await transform(command, step, producer)
+            else:
+                for value in step["values"]:
+                    await producer.send_and_wait(command["topic"], value=unb64(value), partition=0)
+            if step.get("fence"):
+                await (await transactional(command)).stop()
+            try:
+                await (producer.commit_transaction() if step["commit"] else producer.abort_transaction())
+            except KafkaError as error:
+                if not step.get("fence"):
+                    raise
+                outcomes.append(f"fenced: {type(error).__name__}")
+            else:
+                outcomes.append("committed" if step["commit"] else "aborted")
+    finally:
+        await producer.stop()
+    return {"outcomes": outcomes}
+
+
+async def transform(command: dict[str, Any], step: dict[str, Any], producer: AIOKafkaProducer) -> None:
+    """Write what a member of the group reads, and its offsets, into the transaction."""
+    settings = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
+    consumer = AIOKafkaConsumer(step["from"], bootstrap_servers=command["bootstrap"], group_id=step["group"], **settings)
+    await consumer.start()
+    try:
+        left, deadline = step["count"], time.monotonic() + DEADLINE_S
+        while left and time.monotonic() < deadline:
+            for records in (await consumer.getmany(timeout_ms=100, max_records=left)).values():
+                left -= len(records)
+                for record in records:
+                    await producer.send(command["topic"], value=record.value, partition=0)
+        offsets = {partition: await consumer.position(partition) for partition in consumer.assignment()}
+        await producer.send_offsets_to_transaction(offsets, step["group"])
+    finally:
+        await consumer.stop()
+
+
 async def features(_: dict[str, Any]) -> dict[str, Any]:
     return {
         "client": "aiokafka",
@@ -133,5 +184,5 @@ with asyncio.Runner() as runner:
     def in_loop(handler: Callable[[dict[str, Any]], Coroutine[Any, Any, dict[str, Any]]]) -> Callable[[dict[str, Any]], dict[str, Any]]:
         return lambda command: runner.run(handler(command))
 
-    handlers = {"create": create, "produce": produce, "consume": consume, "group": group, "features": features}
+    handlers = {"create": create, "produce": produce, "consume": consume, "group": group, "transact": transact, "features": features}
     serve({op: in_loop(handler) for op, handler in handlers.items()})

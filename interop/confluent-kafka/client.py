@@ -62,7 +62,9 @@ def produce(command: dict[str, Any]) -> dict[str, Any]:
 
 def consume(command: dict[str, Any]) -> dict[str, Any]:
     deadline = time.monotonic() + DEADLINE_S
-    consumer = Consumer({"bootstrap.servers": command["bootstrap"], "group.id": "unused", "enable.auto.commit": False})
+    isolation = "read_committed" if command.get("committed") else "read_uncommitted"
+    settings = {"bootstrap.servers": command["bootstrap"], "group.id": "unused", "enable.auto.commit": False, "isolation.level": isolation}
+    consumer = Consumer(settings)
     try:
         start = command["from"]
         if start == "start":
@@ -112,6 +114,47 @@ def group(command: dict[str, Any]) -> dict[str, Any]:
         consumer.close()
 
 
+def transactional(command: dict[str, Any]) -> Producer:
+    producer = Producer({"bootstrap.servers": command["bootstrap"], "transactional.id": command["transactional_id"]})
+    producer.init_transactions(DEADLINE_S)
+    return producer
+
+
+def transact(command: dict[str, Any]) -> dict[str, Any]:
+    producer = transactional(command)
+    outcomes = []
+    for step in command["steps"]:
+        producer.begin_transaction()
+        if "group" in step:
+            settings = {"bootstrap.servers": command["bootstrap"], "group.id": step["group"], "enable.auto.commit": False}
+            consumer = Consumer({**settings, "auto.offset.reset": "earliest"})
+            try:
+                consumer.subscribe([step["from"]])
+                messages: list[Message] = []
+                deadline = time.monotonic() + DEADLINE_S
+                while len(messages) < step["count"] and time.monotonic() < deadline:
+                    messages += consumer.consume(step["count"] - len(messages), timeout=0.05)
+                for message in messages:
+                    producer.produce(command["topic"], message.value(), partition=0)
+                producer.send_offsets_to_transaction(consumer.position(consumer.assignment()), consumer.consumer_group_metadata())
+            finally:
+                consumer.close()
+        else:
+            for value in step["values"]:
+                producer.produce(command["topic"], unb64(value), partition=0)
+        if step.get("fence"):
+            transactional(command)
+        try:
+            producer.commit_transaction(DEADLINE_S) if step["commit"] else producer.abort_transaction(DEADLINE_S)
+        except KafkaException as error:
+            if not step.get("fence"):
+                raise
+            outcomes.append(f"fenced: {error.args[0].name()}")
+        else:
+            outcomes.append("committed" if step["commit"] else "aborted")
+    return {"outcomes": outcomes}
+
+
 def features(_: dict[str, Any]) -> dict[str, Any]:
     return {
         "client": "confluent-kafka",
@@ -123,4 +166,4 @@ def features(_: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-serve({"create": create, "produce": produce, "consume": consume, "group": group, "features": features})
+serve({"create": create, "produce": produce, "consume": consume, "group": group, "transact": transact, "features": features})

@@ -101,9 +101,14 @@ func (franz) Consume(ctx context.Context, c *lineserver.Command) ([]lineserver.R
 	default:
 		place = place.AfterMilli(*c.From.Time)
 	}
+	isolation := kgo.ReadUncommitted()
+	if c.Committed {
+		isolation = kgo.ReadCommitted()
+	}
 	client, err := connect(c.Bootstrap,
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{c.Topic: {c.Partition: place}}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // an offset out of range is to be seen
+		kgo.FetchIsolationLevel(isolation),
 	)
 	if err != nil {
 		return nil, err

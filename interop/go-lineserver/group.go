@@ -27,6 +27,11 @@ type GroupRead struct {
 	begin time.Time
 }
 
+// NewGroupRead is to read so many records, and begins now.
+func NewGroupRead(count int) *GroupRead {
+	return &GroupRead{Records: []GroupRecord{}, count: count, begin: time.Now()}
+}
+
 // Add keeps a record and tells whether it was wanted, and whether more are.
 func (g *GroupRead) Add(topic string, partition int32, offset int64, key, value []byte) (wanted, more bool) {
 	g.mutex.Lock()

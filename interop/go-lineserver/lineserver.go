@@ -95,6 +95,10 @@ type Command struct {
 	From       *From    `json:"from"`
 	Count      int      `json:"count"`
 	Version    string   `json:"version"`
+	Committed  bool     `json:"committed"`
+
+	TransactionalID string        `json:"transactional_id"`
+	Steps           []Transaction `json:"steps"`
 
 	Group           string         `json:"group"`
 	Topics          []string       `json:"topics"`
@@ -222,8 +226,13 @@ func run(client Client, line []byte) (any, error) {
 		if group, ok := client.(Group); ok {
 			ctx, cancel := context.WithTimeout(ctx, ConsumeDeadline)
 			defer cancel()
-			read := &GroupRead{Records: []GroupRecord{}, count: c.Count, begin: time.Now()}
+			read := NewGroupRead(c.Count)
 			return read, group.Group(ctx, &c, read)
+		}
+	case "transact":
+		if transactional, ok := client.(Transactional); ok {
+			outcomes, err := transactional.Transact(ctx, &c)
+			return map[string]any{"outcomes": outcomes}, err
 		}
 	case "admin":
 		if admin, ok := client.(Admin); ok {

@@ -32,6 +32,7 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.internals.RecordHeader;
@@ -98,6 +99,7 @@ public final class LineClient {
         Map<String, Object> settings = Map.of(
             ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, command.get("bootstrap").textValue(),
             ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, DEADLINE_MS,
+            ConsumerConfig.ISOLATION_LEVEL_CONFIG, command.path("committed").booleanValue() ? "read_committed" : "read_uncommitted",
             ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "none");
         TopicPartition partition = new TopicPartition(command.get("topic").textValue(), command.get("partition").intValue());
         JsonNode from = command.get("from");
@@ -167,6 +169,67 @@ public final class LineClient {
         return answer;
     }
 
+    private static KafkaProducer<byte[], byte[]> transactional(JsonNode command) {
+        KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(Map.of(
+            ProducerConfig.BOOTSTRAP_SERVERS_CONFIG, command.get("bootstrap").textValue(),
+            ProducerConfig.MAX_BLOCK_MS_CONFIG, DEADLINE_MS,
+            ProducerConfig.TRANSACTIONAL_ID_CONFIG, command.get("transactional_id").textValue()), new ByteArraySerializer(), new ByteArraySerializer());
+        producer.initTransactions();
+        return producer;
+    }
+
+    private static ObjectNode transact(JsonNode command) {
+        ObjectNode answer = JSON.createObjectNode();
+        ArrayNode outcomes = answer.putArray("outcomes");
+        String topic = command.get("topic").textValue();
+        KafkaProducer<byte[], byte[]> producer = transactional(command);
+        try {
+            for (JsonNode step : command.get("steps")) {
+                boolean commit = step.get("commit").booleanValue();
+                boolean fence = step.path("fence").booleanValue();
+                producer.beginTransaction();
+                if (step.has("group")) transform(command, step, producer);
+                else for (JsonNode value : step.get("values")) producer.send(new ProducerRecord<>(topic, 0, null, bytes(value)));
+                if (fence) transactional(command).close();
+                try {
+                    if (commit) producer.commitTransaction();
+                    else producer.abortTransaction();
+                    outcomes.add(commit ? "committed" : "aborted");
+                } catch (KafkaException error) {
+                    if (!fence) throw error;
+                    outcomes.add("fenced: " + error.getClass().getSimpleName());
+                }
+            }
+        } finally {
+            producer.close(Duration.ZERO);
+        }
+        return answer;
+    }
+
+    /** Write what a member of the group reads, and its offsets, into the transaction. */
+    private static void transform(JsonNode command, JsonNode step, KafkaProducer<byte[], byte[]> producer) {
+        long begin = System.nanoTime();
+        Map<String, Object> settings = Map.of(
+            ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, command.get("bootstrap").textValue(),
+            ConsumerConfig.GROUP_ID_CONFIG, step.get("group").textValue(),
+            ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false,
+            ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
+        int left = step.get("count").intValue();
+        Map<TopicPartition, OffsetAndMetadata> next = new HashMap<>();
+        try (KafkaConsumer<byte[], byte[]> consumer =
+                new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+            consumer.subscribe(List.of(step.get("from").textValue()));
+            while (left > 0 && System.nanoTime() - begin < TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS)) {
+                for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
+                    if (left-- <= 0) break;
+                    producer.send(new ProducerRecord<>(command.get("topic").textValue(), 0, null, record.value()));
+                    next.put(new TopicPartition(record.topic(), record.partition()), new OffsetAndMetadata(record.offset() + 1));
+                }
+            }
+            producer.sendOffsetsToTransaction(next, consumer.groupMetadata());
+        }
+    }
+
     private static ObjectNode features() {
         ObjectNode answer = JSON.createObjectNode().put("client", "java").put("version", AppInfoParser.getVersion());
         for (String codec : List.of("none", "gzip", "snappy", "lz4", "zstd")) answer.withArray("codecs").add(codec);
@@ -182,6 +245,7 @@ public final class LineClient {
                 case "produce" -> produce(command);
                 case "consume" -> consume(command);
                 case "group" -> group(command);
+                case "transact" -> transact(command);
                 case "features" -> features();
                 default -> throw new IllegalArgumentException("no command " + op);
             };

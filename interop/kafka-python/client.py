@@ -13,6 +13,8 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
 from line_server import DEADLINE_S, GroupRead, headers_in, record_out, serve, unb64
 
 ASSIGNORS = {"range": RangePartitionAssignor, "roundrobin": RoundRobinPartitionAssignor}
@@ -58,7 +60,8 @@ def produce(command: dict[str, Any]) -> dict[str, Any]:
 def consume(command: dict[str, Any]) -> dict[str, Any]:
     deadline = time.monotonic() + DEADLINE_S
     partition = TopicPartition(command["topic"], command["partition"])
-    consumer = KafkaConsumer(bootstrap_servers=command["bootstrap"], group_id=None, enable_auto_commit=False)
+    isolation = "read_committed" if command.get("committed") else "read_uncommitted"
+    consumer = KafkaConsumer(bootstrap_servers=command["bootstrap"], group_id=None, enable_auto_commit=False, isolation_level=isolation)
     try:
         consumer.assign([partition])
         start = command["from"]
@@ -109,6 +112,55 @@ def group(command: dict[str, Any]) -> dict[str, Any]:
         consumer.close()
 
 
+def transactional(command: dict[str, Any]) -> KafkaProducer:
+    producer = KafkaProducer(bootstrap_servers=command["bootstrap"], transactional_id=command["transactional_id"])
+    producer.init_transactions()
+    return producer
+
+
+def transact(command: dict[str, Any]) -> dict[str, Any]:
+    producer = transactional(command)
+    outcomes = []
+    try:
+        for step in command["steps"]:
+            producer.begin_transaction()
+            if "group" in step:
+                transform(command, step, producer)
+            else:
+                for value in step["values"]:
+                    producer.send(command["topic"], value=unb64(value), partition=0)
+            if step.get("fence"):
+                transactional(command).close()
+            try:
+                producer.commit_transaction() if step["commit"] else producer.abort_transaction()
+            except KafkaError as error:
+                if not step.get("fence"):
+                    raise
+                outcomes.append(f"fenced: {type(error).__name__}")
+            else:
+                outcomes.append("committed" if step["commit"] else "aborted")
+    finally:
+        producer.close(timeout=1)
+    return {"outcomes": outcomes}
+
+
+def transform(command: dict[str, Any], step: dict[str, Any], producer: KafkaProducer) -> None:
+    """Write what a member of the group reads, and its offsets, into the transaction."""
+    settings = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
+    consumer = KafkaConsumer(step["from"], bootstrap_servers=command["bootstrap"], group_id=step["group"], **settings)
+    try:
+        left, deadline = step["count"], time.monotonic() + DEADLINE_S
+        while left and time.monotonic() < deadline:
+            for records in consumer.poll(timeout_ms=1000, max_records=left).values():
+                left -= len(records)
+                for record in records:
+                    producer.send(command["topic"], value=record.value, partition=0)
+        offsets = {partition: OffsetAndMetadata(consumer.position(partition), "", -1) for partition in consumer.assignment()}
+        producer.send_offsets_to_transaction(offsets, consumer.group_metadata())
+    finally:
+        consumer.close()
+
+
 def features(_: dict[str, Any]) -> dict[str, Any]:
     return {
         "client": "kafka-python",
@@ -122,4 +174,4 @@ def features(_: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-serve({"create": create, "produce": produce, "consume": consume, "group": group, "features": features})
+serve({"create": create, "produce": produce, "consume": consume, "group": group, "transact": transact, "features": features})

@@ -62,8 +62,9 @@ async function produce({ topic, partition, codec, idempotent, records, ...comman
   }
 }
 
-async function consume({ topic, partition, from, count, ...command }) {
+async function consume({ topic, partition, from, count, committed, ...command }) {
   const deadline = Date.now() + DEADLINE_MS
+  const isolationLevel = committed ? 1 : 0
   const silent = { namespace: () => silent, debug() {}, info() {}, warn() {}, error: console.error, setLogLevel() {} }
   const cluster = new Cluster({
     ...options(command),
@@ -74,7 +75,7 @@ async function consume({ topic, partition, from, count, ...command }) {
     metadataMaxAge: 300_000,
     allowAutoTopicCreation: false,
     instrumentationEmitter: new InstrumentationEventEmitter(),
-    isolationLevel: 0
+    isolationLevel
   })
   await cluster.connect()
   try {
@@ -91,11 +92,12 @@ async function consume({ topic, partition, from, count, ...command }) {
     const records = []
     while (records.length < count && Date.now() < deadline) {
       const { responses } = await broker.fetch({
-        isolationLevel: 0,
+        isolationLevel,
         maxWaitTime: 500,
         topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset), maxBytes: 1 << 20 }] }]
       })
       const batch = new Batch(topic, String(offset), responses[0].partitions[0])
+      if (batch.isEmptyDueToFiltering()) offset = Number(batch.lastOffset()) + 1 // all of it was aborted, or a marker
       for (const message of batch.messages.slice(0, count - records.length)) {
         const { key, value, headers, timestamp } = message
         records.push({ offset: Number(message.offset), key: b64(key), value: b64(value), headers: headersOut(headers), timestamp: Number(timestamp) })
@@ -148,6 +150,67 @@ async function group({ group, topics, count, commit, stay, protocol_options: giv
   return { records, first_ms: first }
 }
 
+async function transactional({ transactional_id: transactionalId, ...command }) {
+  const producer = new Kafka(options(command)).producer({ transactionalId, idempotent: true, maxInFlightRequests: 1, retry: { retries: 5 } })
+  await producer.connect()
+  return producer
+}
+
+async function transact(command) {
+  const producers = [await transactional(command)]
+  const outcomes = []
+  try {
+    for (const step of command.steps) {
+      const transaction = await producers[0].transaction()
+      const send = (values) => transaction.send({ topic: command.topic, messages: values.map((value) => ({ value, partition: 0 })) })
+      if (step.group) await transform(command, step, transaction, send)
+      else await send(step.values.map(unb64))
+      if (step.fence) {
+        producers.push(await transactional(command))
+        await (await producers[1].transaction()).abort() // it asks for its producer id with its first transaction
+      }
+      try {
+        await (step.commit ? transaction.commit() : transaction.abort())
+        outcomes.push(step.commit ? 'committed' : 'aborted')
+      } catch (error) {
+        if (!step.fence) throw error
+        outcomes.push(`fenced: ${error.type}`)
+      }
+    }
+  } finally {
+    await Promise.all(producers.map((producer) => producer.disconnect()))
+  }
+  return { outcomes }
+}
+
+// Write what a member of the group reads, and its offsets, into the transaction.
+async function transform(command, step, transaction, send) {
+  const consumer = new Kafka(options(command)).consumer({ groupId: step.group, maxWaitTimeInMs: 200 })
+  await consumer.connect()
+  try {
+    await consumer.subscribe({ topics: [step.from], fromBeginning: true })
+    const read = await new Promise((resolve, reject) => {
+      const records = []
+      const late = setTimeout(() => resolve(records), DEADLINE_MS)
+      consumer.run({
+        autoCommit: false,
+        eachMessage: async ({ topic, partition, message }) => {
+          if (records.length >= step.count) return
+          records.push({ topic, partition, offset: String(Number(message.offset) + 1), value: message.value })
+          if (records.length < step.count) return
+          clearTimeout(late)
+          resolve(records)
+        }
+      }).catch(reject)
+    })
+    await send(read.map(({ value }) => value))
+    const next = new Map(read.map(({ partition, offset }) => [partition, { partition, offset }]))
+    await transaction.sendOffsets({ consumerGroupId: step.group, topics: [{ topic: step.from, partitions: [...next.values()] }] })
+  } finally {
+    await consumer.disconnect()
+  }
+}
+
 async function features() {
   return {
     client: 'kafkajs',
@@ -160,4 +223,4 @@ async function features() {
   }
 }
 
-await serve({ create, produce, consume, group, features })
+await serve({ create, produce, consume, group, transact, features })

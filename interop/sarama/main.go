@@ -122,6 +122,9 @@ func (client) Consume(ctx context.Context, c *lineserver.Command) ([]lineserver.
 		return nil, err
 	}
 	config.Consumer.Return.Errors = true
+	if c.Committed {
+		config.Consumer.IsolationLevel = sarama.ReadCommitted
+	}
 	connected, err := sarama.NewClient([]string{c.Bootstrap}, config)
 	if err != nil {
 		return nil, err

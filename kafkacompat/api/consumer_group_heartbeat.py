@@ -20,7 +20,8 @@ from __future__ import annotations
 from binascii import b2a_base64
 from typing import TYPE_CHECKING, Any
 
-from ..coordinators import client_host, once_durable
+from ..coordinating import once_durable
+from ..coordinators import client_host
 from ..groups.consumer import check
 from ..groups.events import ConsumerHeartbeat, HeartbeatAnswer
 from ..wire.message import Message, Struct, field

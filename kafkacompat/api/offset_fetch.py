@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..context import FLEETING
-from ..coordinators import once_durable
+from ..coordinating import once_durable
 from ..errors import ErrorCode, KafkaError
 from ..groups.offsets import fetch
 from ..wire.message import Message, Struct, field

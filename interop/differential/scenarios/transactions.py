@@ -62,7 +62,12 @@ class Instance:
         }
 
     def transaction(
-        self, *wanted: tuple[str, int], pid: int | None = None, epoch: int | None = None, transactional_id: str | None = None, verify_only: bool = False
+        self,
+        *wanted: tuple[str, int],
+        pid: int | None = None,
+        epoch: int | None = None,
+        transactional_id: str | None = None,
+        verify_only: bool = False,
     ) -> AddPartitionsToTxnTransaction:
         """An entry of AddPartitionsToTxn; `wanted` has (topic, partition)."""
         names = dict.fromkeys(name for name, _ in wanted)
@@ -371,7 +376,7 @@ def topic_deleted(talk: Talk, version: int) -> None:
 @scenario("A58", END, "impatient")
 def timed_out(talk: Talk, version: int) -> None:
     topic, one = talk.make_topic(), Instance(talk)
-    one.init(version, "a short timeout", timeout_ms=100)
+    one.init(version, "a short timeout", timeout_ms=1500)
     one.write(version, topic)
     pid, epoch = one.pid, one.epoch
     talk.settle(lambda: one.state().transaction_state == "CompleteAbort")

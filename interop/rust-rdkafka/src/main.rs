@@ -48,6 +48,7 @@ fn answer(line: &str) -> Answer {
         "produce" => produce(&command),
         "consume" => consume(&command),
         "group" => group(&command),
+        "transact" => transact(&command),
         other => Err(format!("unknown op: {other}").into()),
     }
 }
@@ -164,6 +165,7 @@ fn consume(command: &Value) -> Answer {
     let consumer: BaseConsumer = config(command)?
         .set("group.id", "interop") // librdkafka asks for one even when partitions are assigned by hand
         .set("enable.auto.commit", "false")
+        .set("isolation.level", if command["committed"] == true { "read_committed" } else { "read_uncommitted" })
         .set("auto.offset.reset", "error") // an offset out of range is to be seen
         .create()?;
     let mut assignment = TopicPartitionList::new();
@@ -209,6 +211,63 @@ fn consume(command: &Value) -> Answer {
         }
     }
     Ok(json!({"records": records}))
+}
+
+fn transactional(command: &Value) -> Result<BaseProducer, Box<dyn Error>> {
+    let producer: BaseProducer = config(command)?.set("transactional.id", text(command, "transactional_id")?).create()?;
+    producer.init_transactions(CONSUME_DEADLINE)?;
+    Ok(producer)
+}
+
+fn transact(command: &Value) -> Answer {
+    let topic = text(command, "topic")?;
+    let producer = transactional(command)?;
+    let mut outcomes = Vec::new();
+    for step in command["steps"].as_array().ok_or("steps is missing")? {
+        producer.begin_transaction()?;
+        if step["group"].is_string() {
+            transform(command, step, &producer)?;
+        } else {
+            for value in step["values"].as_array().ok_or("values is missing")? {
+                write(&producer, topic, bytes(value)?.as_deref())?;
+            }
+        }
+        let fence = step["fence"] == true;
+        if fence {
+            transactional(command)?;
+        }
+        let commit = step["commit"] == true;
+        let ended = if commit { producer.commit_transaction(CONSUME_DEADLINE) } else { producer.abort_transaction(CONSUME_DEADLINE) };
+        outcomes.push(match ended {
+            Ok(()) => String::from(if commit { "committed" } else { "aborted" }),
+            Err(error) if fence => format!("fenced: {error}"),
+            Err(error) => return Err(error.into()),
+        });
+    }
+    Ok(json!({"outcomes": outcomes}))
+}
+
+fn write(producer: &BaseProducer, topic: &str, value: Option<&[u8]>) -> Result<(), Box<dyn Error>> {
+    let mut message: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(0);
+    message.payload = value;
+    Ok(producer.send(message).map_err(|(error, _)| error)?)
+}
+
+/// Writes what a member of the group reads, and its offsets, into the transaction.
+fn transform(command: &Value, step: &Value, producer: &BaseProducer) -> Result<(), Box<dyn Error>> {
+    let begin = Instant::now();
+    let mut settings = config(command)?;
+    settings.set("group.id", text(step, "group")?).set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
+    let consumer: BaseConsumer = settings.create()?;
+    consumer.subscribe(&[text(step, "from")?])?;
+    let mut left = number(step, "count")?;
+    while left > 0 && begin.elapsed() < CONSUME_DEADLINE {
+        let Some(message) = consumer.poll(Duration::from_millis(100)).transpose()? else { continue };
+        write(producer, text(command, "topic")?, message.payload())?;
+        left -= 1;
+    }
+    let group = consumer.group_metadata().ok_or("no metadata of the group")?;
+    Ok(producer.send_offsets_to_transaction(&consumer.position()?, &group, CONSUME_DEADLINE)?)
 }
 
 fn group(command: &Value) -> Answer {
