@@ -134,7 +134,8 @@ async def transact(command: dict[str, Any]) -> dict[str, Any]:
                 await transform(command, step, producer)
             else:
                 for value in step["values"]:
-                    await producer.send_and_wait(command["topic"], value=unb64(value), partition=0)
+                    await producer.send(command["topic"], value=unb64(value), partition=0)
+            await producer.flush()
             if step.get("fence"):
                 await (await transactional(command)).stop()
             try:

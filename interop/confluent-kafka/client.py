@@ -142,6 +142,7 @@ def transact(command: dict[str, Any]) -> dict[str, Any]:
         else:
             for value in step["values"]:
                 producer.produce(command["topic"], unb64(value), partition=0)
+        producer.flush(DEADLINE_S)
         if step.get("fence"):
             transactional(command)
         try:

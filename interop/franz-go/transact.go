@@ -94,6 +94,9 @@ func transform(ctx context.Context, c *lineserver.Command, step *lineserver.Tran
 			left--
 		}
 	}
+	if err := session.Client().Flush(ctx); err != nil {
+		return err
+	}
 	ended, err := session.End(ctx, kgo.TransactionEndTry(step.Commit))
 	if err == nil && ended != step.Commit {
 		err = errors.New("aborted: the group rebalanced")

@@ -190,6 +190,7 @@ public final class LineClient {
                 producer.beginTransaction();
                 if (step.has("group")) transform(command, step, producer);
                 else for (JsonNode value : step.get("values")) producer.send(new ProducerRecord<>(topic, 0, null, bytes(value)));
+                producer.flush();
                 if (fence) transactional(command).close();
                 try {
                     if (commit) producer.commitTransaction();

@@ -129,6 +129,7 @@ def transact(command: dict[str, Any]) -> dict[str, Any]:
             else:
                 for value in step["values"]:
                     producer.send(command["topic"], value=unb64(value), partition=0)
+            producer.flush(timeout=DEADLINE_S)
             if step.get("fence"):
                 transactional(command).close()
             try:

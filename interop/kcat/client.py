@@ -87,7 +87,8 @@ def produce(command: dict[str, Any]) -> dict[str, Any]:
 def consume(command: dict[str, Any]) -> dict[str, Any]:
     start = command["from"]
     offset = "beginning" if start == "start" else f"s@{start['time']}" if "time" in start else str(start["offset"])
-    arguments = ["-C", "-J", "-q", "-u", "-o", offset, "-c", str(command["count"])]
+    isolation = "read_committed" if command.get("committed") else "read_uncommitted"
+    arguments = ["-C", "-J", "-q", "-u", "-X", f"isolation.level={isolation}", "-o", offset, "-c", str(command["count"])]
     arguments = ["-b", command["bootstrap"], "-t", command["topic"], "-p", str(command["partition"]), *arguments]
     try:
         output = subprocess.run(

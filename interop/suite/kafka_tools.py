@@ -20,7 +20,7 @@ import re
 import shlex
 import subprocess
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,7 +42,30 @@ PLACE = re.compile(
 )
 
 
+TRANSACTION_CELLS = {
+    "ProducerId": "ID",
+    "CoordinatorId": "NODE",
+    "Coordinator": "NODE",
+    "LastTimestamp": "TIME",
+    "TransactionStartTimeMs": "TIME",
+    "TransactionDurationMs": "DURATION",
+}
+"""Columns of kafka-transactions whose cells differ from run to run, except where they are empty: -1, None or nothing."""
+
 GROUP_TOOLS = ("kafka-consumer-groups", "kafka-groups")
+
+
+def transaction_table(lines: list[str]) -> Iterator[str]:
+    """What kafka-transactions printed, its columns two blanks apart, with what differs from run to run replaced."""
+    columns: list[str] = []
+    for line in lines:
+        cells = line.split()
+        if "ProducerId" in cells or "TransactionalId" in cells:
+            columns = cells
+        elif len(cells) <= len(columns):
+            names = zip(columns, cells, strict=False)
+            cells = [cell if cell in ("-1", "None") else TRANSACTION_CELLS.get(name, cell) for name, cell in names]
+        yield "  ".join(cells)
 
 
 class Command(NamedTuple):
@@ -177,6 +200,8 @@ class Tools:
             # Of all groups that there are on this broker those of the transcript; the longest name decides on the width of the column.
             rows = sorted(row for row in printed if row.startswith("tools-"))
             printed = [re.sub(" +", "  ", row) for row in [row for row in printed if row.startswith("GROUP ")] + rows]
+        if tool == "kafka-transactions":
+            printed = list(transaction_table(printed))
         output = printed + [f"! {line}" for line in self.normalised(ended.stderr)]
         if ended.status:
             output.append(f"= {ended.status}")

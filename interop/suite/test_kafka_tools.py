@@ -69,6 +69,26 @@ def active_member(bootstrap: str) -> Iterator[None]:
         member.close()
 
 
+@contextmanager
+def open_transaction(bootstrap: str) -> Iterator[None]:
+    """The transaction of tools-open, with one record in the first of two partitions of the topic tools-transactions; tools-done has committed one."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin.create_topics([NewTopic("tools-transactions", 2, 1)])["tools-transactions"].result(20)
+    for name in ("done", "open"):
+        producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": f"tools-{name}"})
+        producer.init_transactions(20)
+        producer.begin_transaction()
+        producer.produce("tools-transactions", b"value", partition=int(name == "done"))
+        assert producer.flush(20) == 0
+        if name == "done":
+            producer.commit_transaction(20)
+    yield
+
+
+SCENES = {"consumer_groups_active": active_member, "transactions": open_transaction}
+"""What there is while a transcript is played."""
+
+
 def transcripts() -> list[Path]:
     return sorted(path for path in GOLDEN.glob("*.txt") if path.name != API_VERSIONS)
 
@@ -76,7 +96,7 @@ def transcripts() -> list[Path]:
 @cache
 def played(tools: Tools, path: Path) -> list[Command]:
     """The commands of a transcript with what they print now, all run in order; recorded if asked to."""
-    with active_member(tools.bootstrap) if path.stem == "consumer_groups_active" else nullcontext():
+    with SCENES[path.stem](tools.bootstrap) if path.stem in SCENES else nullcontext():
         now = [tools.replay(command) for command in parse(path.read_text())]
     if RECORD:
         path.write_text(unparse(now))

@@ -44,7 +44,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ErrorCode, KafkaError
 from ..log.machine import Outcome
 from . import consumer_group as g
-from .assignors import ASSIGNORS, Subscriber
+from .assignors import ASSIGNORS, Subscriber, admit, uniform
 from .consumer_group import LEAVE, LEFT_FOR_A_WHILE, ConsumerGroup, Member
 from .deadlines import Deadline, Deadlines
 from .events import ConsumerHeartbeat, Generation, HeartbeatAnswer
@@ -53,10 +53,10 @@ from .reconciliation import MEMBER_STABLE, UNREVOKED_PARTITIONS, step
 from .regexes import compiled, matching
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from .assignors import TopicPartition
-    from .consumer_group import Cluster
+    from .consumer_group import Cluster, Subscription
     from .group import Settings
     from .metadata_hash import TopicHashes
     from .migration import Migration
@@ -67,20 +67,40 @@ HISTORY = 20
 
 class Change:
     """What a member has said, and what that makes of the group: `said` takes the place of `member` (and of `replaced`, whose instance
-    id it has). `members` and `resolved` are the group's from then on, `epoch` too; `resubscribed`: it reads other topics than before."""
+    id it has). `subscriptions`, `members` and `resolved` are the group's from then on, `epoch` too; `resubscribed`: it reads other topics
+    than before, `fresh`: it comes in nobody's place."""
 
-    __slots__ = ("epoch", "member", "members", "replaced", "resolved", "resubscribed", "said")
+    __slots__ = ("_group", "epoch", "fresh", "member", "replaced", "resolved", "resubscribed", "said")
 
     def __init__(self, group: ConsumerGroup, member: Member, said: Member, replaced: Member | None) -> None:
         self.member = member
         self.said = said
         self.replaced = replaced
         self.resubscribed = said.topics != member.topics or said.regex != member.regex
+        self.fresh = replaced is None and said.id not in group.members
         self.epoch = group.epoch
         self.resolved = dict(group.resolved)
-        self.members: Mapping[str, Member] = group.members
-        if group.members.get(said.id) is not said:
-            self.members = {k: v for k, v in group.members.items() if replaced is None or k != replaced.id} | {said.id: said}
+        self._group = group
+
+    @property
+    def members(self) -> Mapping[str, Member]:
+        """All of them."""
+        members, said, replaced = self._group.members, self.said, self.replaced
+        if members.get(said.id) is said:
+            return members
+        return {k: v for k, v in members.items() if replaced is None or k != replaced.id} | {said.id: said}
+
+    @property
+    def subscriptions(self) -> Collection[Subscription]:
+        """What they want."""
+        members = self._group.members
+        before = members.get(self.place)
+        return self._group.subscriptions_after(() if before is None else (before,), (self.said,))
+
+    @property
+    def size(self) -> int:
+        """How many they are."""
+        return len(self._group.members) + self.fresh
 
     @property
     def place(self) -> str:
@@ -170,14 +190,15 @@ class ConsumerRules:
         if change.resubscribed:
             cause = "a member joined" if fresh else "a member subscribes to other topics"
         if cause or group.checked != (self.cluster.generation, group.epoch):
-            self._resolve(group, change.members, change.resolved)
-            metadata_hash = self._hash(change.members, change.resolved)
+            subscriptions = change.subscriptions
+            self._resolve(group, subscriptions, change.resolved)
+            metadata_hash = self._hash(subscriptions, change.resolved)
             if cause is None and metadata_hash != group.hash:
                 cause = "topics that are read have changed"
             if cause:
                 change.epoch += 1
                 records.append(g.epoch_record(group.id, change.epoch, metadata_hash))
-                self._tell(group, change.epoch, len(change.members), cause, said)
+                self._tell(group, change.epoch, change.size, cause, said)
         group.checked = (self.cluster.generation, change.epoch)
         return change
 
@@ -286,9 +307,9 @@ class ConsumerRules:
             values["regex"] = event.regex or None
         return member.saying(values)
 
-    def _resolve(self, group: ConsumerGroup, members: Mapping[str, Member], resolved: dict[str, frozenset[str]]) -> None:
+    def _resolve(self, group: ConsumerGroup, subscriptions: Iterable[Subscription], resolved: dict[str, frozenset[str]]) -> None:
         """Bring `resolved` up to date, with records for what is different."""
-        wanted = {member.regex for member in members.values() if member.regex}
+        wanted = {wanted.regex for wanted in subscriptions if wanted.regex}
         for pattern in resolved.keys() - wanted:
             del resolved[pattern]
             self.out.records.append(g.regex_tombstone(group.id, pattern))
@@ -301,9 +322,9 @@ class ConsumerRules:
                 resolved[pattern] = topics
                 self.out.records.append(g.regex_record(group.id, pattern, topics, self.cluster.generation, self.now_ms))
 
-    def _hash(self, members: Mapping[str, Member], resolved: Mapping[str, frozenset[str]]) -> int:
+    def _hash(self, subscriptions: Iterable[Subscription], resolved: Mapping[str, frozenset[str]]) -> int:
         """A number for the topics that are read, as they are; 0 for none."""
-        return self.hashes.of(g.subscribed_topics(members.values(), resolved))
+        return self.hashes.of(g.subscribed_topics(subscriptions, resolved))
 
     def _tell(self, group: ConsumerGroup, epoch: int, members: int, reason: str, member: Member) -> None:
         line = Generation(group.id, epoch, members, self.now_ms, reason, member.id, member.client_id, None)
@@ -315,14 +336,37 @@ class ConsumerRules:
 
     def _assign(self, group: ConsumerGroup, change: Change) -> frozenset[TopicPartition]:
         """Make the target of the change's epoch, with records for what is different; what it has for the member that speaks."""
-        old: Mapping[str, frozenset[TopicPartition]] = group.targets
         own_id = change.said.id
+        moved = self._assign_newcomer(group, change)
+        if moved is None:
+            moved = self._assign_anew(group, change)
+        for member_id, target in moved.items():
+            self.out.records.append(g.target_record(group.id, member_id, target))
+        self.out.records.append(g.target_epoch_record(group.id, change.epoch, self.now_ms))
+        found = moved.get(own_id)
+        return group.targets.get(change.place, frozenset()) if found is None else found
+
+    def _assign_newcomer(self, group: ConsumerGroup, change: Change) -> Mapping[str, frozenset[TopicPartition]] | None:
+        """The targets that are different when all want the same, and one more does; None when it is not as simple as that."""
+        if not change.fresh or group.even is None or len(change.subscriptions) > 1:
+            return None
+        epoch, subscription, counts = group.even
+        if (epoch, subscription) != (group.target_epoch, change.said.subscription) or counts != self._topic_ids(change.said, change.resolved):
+            return None
+        moved = admit(change.said.id, group.members, group.targets, sum(counts.values()))
+        group.even = None if moved is None else (change.epoch, subscription, counts)
+        return moved
+
+    def _assign_anew(self, group: ConsumerGroup, change: Change) -> Mapping[str, frozenset[TopicPartition]]:
+        """The targets that are different, whatever has happened."""
+        old: Mapping[str, frozenset[TopicPartition]] = group.targets
         if change.replaced is not None:
-            old = {**old, own_id: old.get(change.replaced.id, frozenset())}
+            old = {**old, change.said.id: old.get(change.replaced.id, frozenset())}
+        members = change.members
         names: dict[tuple[Any, ...], frozenset[bytes]] = {}
         counts: dict[bytes, int] = {}
         subscribers: dict[str, Subscriber] = {}
-        for member_id, member in change.members.items():
+        for member_id, member in members.items():
             key = (member.topics, member.regex)
             topic_ids = names.get(key)
             if topic_ids is None:
@@ -330,14 +374,11 @@ class ConsumerRules:
                 counts.update(found)
                 topic_ids = names[key] = frozenset(found)
             subscribers[member_id] = Subscriber(topic_ids, old.get(member_id, frozenset()), member.instance_id)
-        configured = self.settings["group.consumer.assignors"]
-        name = group.assignor(configured[0], change.members.values())
-        targets = ASSIGNORS.get(name, ASSIGNORS["uniform"])(subscribers, counts)
-        for member_id, target in targets.items():
-            if old.get(member_id) != frozenset(target):
-                self.out.records.append(g.target_record(group.id, member_id, target))
-        self.out.records.append(g.target_epoch_record(group.id, change.epoch, self.now_ms))
-        return frozenset(targets[own_id])
+        assign = ASSIGNORS.get(g.assignor(self.settings["group.consumer.assignors"][0], members.values()), uniform)
+        is_even = assign is uniform and len(change.subscriptions) == 1
+        group.even = (change.epoch, change.said.subscription, counts) if is_even else None
+        targets = {member_id: frozenset(target) for member_id, target in assign(subscribers, counts).items()}
+        return {member_id: target for member_id, target in targets.items() if old.get(member_id) != target}
 
     # leaving
 
@@ -370,9 +411,10 @@ class ConsumerRules:
         for member in members:
             self.out.records += g.member_tombstones(group.id, member.id)
         resolved = dict(group.resolved)
+        subscriptions = group.subscriptions_after(members)
         if any(member.regex for member in members):
-            self._resolve(group, rest, resolved)
-        self.out.records.append(g.epoch_record(group.id, group.epoch + 1, self._hash(rest, resolved)))
+            self._resolve(group, subscriptions, resolved)
+        self.out.records.append(g.epoch_record(group.id, group.epoch + 1, self._hash(subscriptions, resolved)))
         self._tell(group, group.epoch + 1, len(rest), reason, first)
 
     def _forget(self, group: ConsumerGroup, member_id: str) -> None:

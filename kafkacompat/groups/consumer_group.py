@@ -63,6 +63,14 @@ class ClassicProtocols(NamedTuple):
     protocols: tuple[tuple[str, bytes], ...]
 
 
+class Subscription(NamedTuple):
+    """What a member wants: topics by name and by regex, and who is to assign them."""
+
+    topics: tuple[str, ...]
+    regex: str | None
+    assignor: str | None
+
+
 class Member:
     """One member. Treated as immutable: `changed` gives another one.
 
@@ -130,6 +138,11 @@ class Member:
         """Are these values equal in both?"""
         return all(getattr(self, name) == getattr(other, name) for name in names)
 
+    @property
+    def subscription(self) -> Subscription:
+        """What it wants."""
+        return Subscription(self.topics, self.regex, self.assignor)
+
     def is_reconciled_to(self, epoch: int) -> bool:
         """Has it all and only what the target of this epoch gives it?"""
         return self.state == MEMBER_STABLE and self.epoch == epoch
@@ -144,17 +157,20 @@ def nested(partitions: Iterable[TopicPartition]) -> dict[bytes, list[int]]:
 
 
 class ConsumerGroup(Group):
-    """One consumer group. `apply` alone changes what is hard; `checked`, `history` and the deadlines (`sessions`, `revocations`,
+    """One consumer group. `apply` alone changes what is hard; `checked`, `even`, `history` and the deadlines (`sessions`, `revocations`,
     `joins`, `syncs`, by member id) are soft.
 
     `targets` are what the members are to have, by member id, of the target assignment of epoch `target_epoch`, made at
     `target_ms`. `owners` says which member has a partition, assigned or not yet given up. `resolved` are the topics of each regex.
+    `subscriptions` counts the members by what they want. `even` is (epoch, what they want, partitions by topic id) of a target that
+    `uniform` made for members that all want the same.
     """
 
     __slots__ = (
         "_state",
         "checked",
         "epoch",
+        "even",
         "hash",
         "history",
         "joins",
@@ -164,6 +180,7 @@ class ConsumerGroup(Group):
         "revocations",
         "sessions",
         "static",
+        "subscriptions",
         "syncs",
         "target_epoch",
         "target_ms",
@@ -182,6 +199,7 @@ class ConsumerGroup(Group):
         self.target_ms = 0
         self.members: dict[str, Member] = {}
         self.static: dict[str, str] = {}
+        self.subscriptions: dict[Subscription, int] = {}
         self.targets: dict[str, frozenset[TopicPartition]] = {}
         self.owners: dict[TopicPartition, str] = {}
         self.resolved: dict[str, frozenset[str]] = {}
@@ -190,6 +208,7 @@ class ConsumerGroup(Group):
         self.joins: dict[str, Deadline] = {}
         self.syncs: dict[str, Deadline] = {}
         self.checked: tuple[int, int] | None = None
+        self.even: tuple[int, Subscription, dict[bytes, int]] | None = None
         self.history: list[Generation] = []
 
     def __repr__(self) -> str:
@@ -247,11 +266,12 @@ class ConsumerGroup(Group):
         if value is None:
             if old is not None:
                 self._disown(old)
+                _count(self.subscriptions, (old,), -1)
                 del self.members[member_id]
                 if old.instance_id is not None and self.static.get(old.instance_id) == member_id:
                     del self.static[old.instance_id]
             return
-        self.members[member_id] = (old or Member(member_id)).changed(
+        new = (old or Member(member_id)).changed(
             instance_id=value.instance_id,
             rack_id=value.rack_id,
             client_id=value.client_id,
@@ -262,6 +282,10 @@ class ConsumerGroup(Group):
             assignor=value.server_assignor,
             classic=_classic(value.classic_member_metadata),
         )
+        _count(self.subscriptions, (new,), 1)
+        if old is not None:
+            _count(self.subscriptions, (old,), -1)
+        self.members[member_id] = new
         if value.instance_id is not None:
             self.static[value.instance_id] = member_id
 
@@ -318,7 +342,14 @@ class ConsumerGroup(Group):
 
     def subscribed(self) -> set[str]:
         """The topics that the members subscribe to, by name or regex."""
-        return subscribed_topics(self.members.values(), self.resolved)
+        return subscribed_topics(self.subscriptions, self.resolved)
+
+    def subscriptions_after(self, gone: Iterable[Member], come: Iterable[Member] = ()) -> Collection[Subscription]:
+        """What the members want when some are gone and others have come."""
+        counts = dict(self.subscriptions)
+        _count(counts, come, 1)
+        _count(counts, gone, -1)
+        return counts
 
     def supports(self, protocol_type: str, protocols: Iterable[tuple[str, bytes]]) -> bool:
         """Could a member of the classic protocol with these protocols join? One of them has to be known to all others of that kind."""
@@ -332,10 +363,9 @@ class ConsumerGroup(Group):
     def reads(self, topic: str) -> bool:
         return topic in self.subscribed()
 
-    def assignor(self, default: str, members: Iterable[Member] | None = None) -> str:
+    def assignor(self, default: str) -> str:
         """The assignor that most members ask for; `default` when none does."""
-        names = [member.assignor for member in (self.members.values() if members is None else members) if member.assignor]
-        return vote(names) if names else default
+        return assignor(default, self.members.values())
 
     # what offsets ask
 
@@ -383,7 +413,22 @@ def _stale(member: Member) -> int:
     return ErrorCode.STALE_MEMBER_EPOCH if member.classic is None else ErrorCode.ILLEGAL_GENERATION
 
 
-def subscribed_topics(members: Iterable[Member], resolved: Mapping[str, frozenset[str]]) -> set[str]:
+def _count(counts: dict[Subscription, int], members: Iterable[Member], difference: int) -> None:
+    """More or fewer members want what these do."""
+    for member in members:
+        subscription = member.subscription
+        counts[subscription] = counts.get(subscription, 0) + difference
+        if not counts[subscription]:
+            del counts[subscription]
+
+
+def assignor(default: str, members: Iterable[Member]) -> str:
+    """The assignor that most of these members ask for; `default` when none does."""
+    names = [member.assignor for member in members if member.assignor]
+    return vote(names) if names else default
+
+
+def subscribed_topics(members: Iterable[Member | Subscription], resolved: Mapping[str, frozenset[str]]) -> set[str]:
     """The topics that these members subscribe to, by name or regex."""
     found: set[str] = set()
     for member in members:

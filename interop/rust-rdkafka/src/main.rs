@@ -232,6 +232,7 @@ fn transact(command: &Value) -> Answer {
                 write(&producer, topic, bytes(value)?.as_deref())?;
             }
         }
+        producer.flush(CONSUME_DEADLINE)?;
         let fence = step["fence"] == true;
         if fence {
             transactional(command)?;
