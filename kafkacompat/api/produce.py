@@ -135,7 +135,7 @@ def handle(ctx: RequestContext, request: ProduceRequest) -> object:
     if len(topics) == 1 and len(topics[0].partition_data) == 1:
         records = topics[0].partition_data[0].records
         if not (records is not None and len(records) > 22 and records[22] & TRANSACTIONAL) or _goes_on(ctx, request):
-            return _one(ctx, topics[0], acks)
+            return _one(ctx, request)
     refusal = _whole_refused(request)
     if refusal is not None:
         if acks == NONE:
@@ -197,11 +197,20 @@ def records_of(request: ProduceRequest) -> PartitionProduceData | None:
     return topics[0].partition_data[0] if len(topics) == 1 and len(topics[0].partition_data) == 1 else None
 
 
-def _one(ctx: RequestContext, topic: TopicProduceData, acks: int) -> object:
+def _one(ctx: RequestContext, request: ProduceRequest) -> object:
     """The usual request, one batch: its good answer is a template with the numbers filled in."""
+    acks, topic = request.acks, request.topic_data[0]
     data = topic.partition_data[0]
+    broker = ctx.broker
+    shape = ctx.shape if ctx.shape is not None and ctx.shape.request is request else None
+    found = shape.found if shape is not None else None
     try:
-        log, base_offset, append_time_ms = _append(ctx, topic, data)
+        if found is None or found[0] != broker.metadata.generation:
+            found = broker.metadata.generation, _log(ctx, topic, data), _good_answer(ctx, topic, data)
+            if shape is not None:
+                shape.found = found
+        _, log, template = found
+        base_offset, append_time_ms = log.append_produced(data.records, broker.clock.now_ms(), ctx.version)  # type: ignore[arg-type]  # a view
     except KafkaError as error:
         if acks == NONE:
             raise CloseConnection("a batch sent without acknowledgement was refused") from None
@@ -211,6 +220,14 @@ def _one(ctx: RequestContext, topic: TopicProduceData, acks: int) -> object:
         return _with_endpoints(ctx, response, leaders)
     if acks == NONE:
         return None
+    answer: bytes = template(base_offset, append_time_ms, log.log_start_offset)
+    if acks == ALL and log.high_watermark < log.end_offset:
+        return _when_durable(answer, log, log.end_offset)
+    return answer
+
+
+def _good_answer(ctx: RequestContext, topic: TopicProduceData, data: PartitionProduceData) -> Template:
+    """The answer to one good batch, but for offset, time and log start."""
     key = (ctx.version, topic.name, topic.topic_id, data.index)
     template = _answers.get(key)
     if template is None:
@@ -224,10 +241,7 @@ def _one(ctx: RequestContext, topic: TopicProduceData, acks: int) -> object:
             3,
             ctx.version,
         )
-    answer = template(base_offset, append_time_ms, log.log_start_offset)
-    if acks == ALL and log.high_watermark < log.end_offset:
-        return _when_durable(answer, log, log.end_offset)
-    return answer
+    return template
 
 
 _answers: dict[tuple[int, str, bytes, int], Template] = {}

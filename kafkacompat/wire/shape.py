@@ -6,7 +6,7 @@ but the correlation id and the records; a later frame with the same bytes is the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import ProtocolError
 from .primitives import encode_uvarint, uvarint
@@ -27,13 +27,15 @@ class HasRecords(Protocol):
 
 
 class Shape:
-    """`request` belongs to this shape: `fits` puts other records into it. `route` is its key and version as they stand in the frame."""
+    """`request` belongs to this shape: `fits` puts other records into it. `route` is its key and version as they stand in the frame. `found` is
+    for the handler to keep what it has looked up for such requests."""
 
-    __slots__ = ("_flexible", "_holder", "_length_at", "_prefix", "_suffix", "request", "route")
+    __slots__ = ("_flexible", "_holder", "_length_at", "_prefix", "_suffix", "found", "request", "route")
 
     def __init__(self, request: Message, holder: HasRecords, frame: Buffer, records_at: int, length_at: int, flexible: bool) -> None:
         assert holder.records is not None
         self.request = request
+        self.found: Any = None
         self._holder = holder
         self._flexible = flexible
         self._length_at = length_at
