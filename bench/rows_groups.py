@@ -174,8 +174,8 @@ def _offsets(peer: Peer, _: Size) -> Mapping[str, float]:
             for number in range(OFFSETS // PARTITIONS):
                 if code := link.error(frames.offset_commit(f"bench-{number}", "bench-offsets", PARTITIONS)):
                     raise RuntimeError(f"OffsetCommit: {code}")
-            cpu = peer.usage() - begin
-            return {"rss": (settle(peer) - before) / MIB, "cpu": cpu, "block": pings.stop()}
+            cpu, block = peer.usage() - begin, pings.stop()
+            return {"rss": (settle(peer) - before) / MIB, "cpu": cpu, "block": block}
     finally:
         peer.stop()
 

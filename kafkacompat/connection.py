@@ -172,6 +172,9 @@ class Connection(asyncio.BufferedProtocol):
                         self._flush()
                         self._park(answer, data, pos, end)
                         return
+                    if pos == end and not self._out and type(answer) is bytes:
+                        self._transport.write(answer)
+                        break
                     self._send(answer)
                     if self._out_bytes > UNSENT_BYTES:
                         self._flush()

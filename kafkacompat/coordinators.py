@@ -1,7 +1,4 @@
-"""Group coordinators: which partition of `__consumer_offsets` a group belongs to, and the machines over those partitions.
-
-A group id's hash picks the partition; the node that leads the partition coordinates the group, any other answers
-NOT_COORDINATOR. A machine is made, and its partition replayed, when somebody first asks for it.
+"""Group coordinators: the machines over `__consumer_offsets`, and the markers that end transactions there and in any other partition.
 
 The partitions are compacted by their machines: one that has grown is rewritten, step by step, as the fewest records that lead
 to the same state. So a year of commits does not make it grow.
@@ -10,8 +7,9 @@ to the same state. So a year of commits does not make it grow.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .coordinating import Coordinators
 from .errors import ErrorCode, KafkaError
 from .internal_topics import java_hash, make_topics
 from .log.shard import Shard, read_batches
@@ -20,7 +18,7 @@ from .records.batch import CONTROL, TRANSACTIONAL, unpack_header
 from .records.record import decode_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Mapping
 
     from .broker import Broker
     from .context import RequestContext
@@ -28,14 +26,10 @@ if TYPE_CHECKING:
     from .groups.events import Generation
     from .groups.group import Group
     from .log.partition import PartitionLog
-    from .metadata.image import Topic
 
 log = logging.getLogger("kafkacompat.groups")
 
 TOPIC = "__consumer_offsets"
-
-REMEMBERED = 100_000
-"""Routes of groups that are kept."""
 
 
 class GroupShard(Shard):
@@ -91,49 +85,17 @@ def _as_group_error(error: KafkaError) -> KafkaError:
     return KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE, error.message)
 
 
-class GroupCoordinators:
+class GroupCoordinators(Coordinators[GroupShard]):
     """All group coordinators of this process."""
 
-    __slots__ = ("_broker", "_generation", "_routes", "_shards")
+    __slots__ = ()
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
-        self._shards: dict[int, GroupShard] = {}
-        self._routes: dict[tuple[int, str], GroupShard] = {}
-        self._generation = -1
-
-    def find(self, node_id: int, group_id: str) -> GroupShard:
-        """The shard of a group, if this node coordinates it: NOT_COORDINATOR."""
-        if self._generation != self._broker.metadata.generation:
-            self._generation = self._broker.metadata.generation
-            self._routes.clear()
-        shard = self._routes.get((node_id, group_id))
-        if shard is None:
-            topic = self._topic()
-            index = java_hash(group_id) % len(topic.partitions) if topic is not None else 0
-            if topic is None or topic.partitions[index].leader != node_id:
-                raise KafkaError(ErrorCode.NOT_COORDINATOR)
-            shard = self._open(topic, index)
-            if len(self._routes) >= REMEMBERED:
-                self._routes.clear()
-            self._routes[node_id, group_id] = shard
-        if shard.log.offline is not None:
-            raise KafkaError(ErrorCode.NOT_COORDINATOR)
-        return shard
-
-    def of_node(self, node_id: int) -> list[GroupShard]:
-        """All shards that this node leads and that have anything in them."""
-        topic = self._topic()
-        if topic is None:
-            return []
-        return [self._open(topic, i) for i in self._used(topic) if topic.partitions[i].leader == node_id]
+    topic_name = TOPIC
 
     def group(self, group_id: str) -> Group | None:
         """A group as it is now, whichever node coordinates it; to look at, not to change. None when there is none."""
-        topic = self._topic()
-        if topic is None:
-            return None
-        return self._open(topic, java_hash(group_id) % len(topic.partitions)).machine.groups.get(group_id)
+        shard = self.shard_of(group_id)
+        return None if shard is None else shard.machine.groups.get(group_id)
 
     async def place_of(self, group_id: str) -> tuple[str, int]:
         """The partition of a group, as (topic, index); the topic is made if there is none yet."""
@@ -180,36 +142,17 @@ class GroupCoordinators:
                 log.warning("offsets of deleted topic %s stay in %s-%d: %s", name, TOPIC, index, error)
         return None
 
-    def close(self) -> None:
-        """Answer everybody who waits with NOT_COORDINATOR, and forget the machines."""
-        error = KafkaError(ErrorCode.NOT_COORDINATOR)
-        shards, self._shards = self._shards, {}
-        self._routes.clear()
-        for shard in shards.values():
-            shard.close(error)
+    def _new_shard(self, index: int, partition_log: PartitionLog) -> GroupShard:
+        from .groups.coordinator import GroupMachine
 
-    def _topic(self) -> Topic | None:
-        return self._broker.metadata.topics.get(TOPIC)
-
-    def _used(self, topic: Topic) -> Iterator[int]:
-        for index, partition_log in enumerate(self._broker.logs.topics[topic.id]):
-            if partition_log.end_offset:
-                yield index
-
-    def _open(self, topic: Topic, index: int) -> GroupShard:
-        shard = self._shards.get(index)
-        if shard is None:
-            from .groups.coordinator import GroupMachine
-
-            broker = self._broker
-            shard = self._shards[index] = GroupShard(
-                broker.logs.get(topic.id, index),
-                lambda: GroupMachine(broker.config, TopicsAndSettings(broker)),
-                now_ms=broker.clock.now_ms,
-                after=broker.timers.after,
-                carry_out=_tell,
-            )
-        return shard
+        broker = self._broker
+        return GroupShard(
+            partition_log,
+            lambda: GroupMachine(broker.config, TopicsAndSettings(broker)),
+            now_ms=broker.clock.now_ms,
+            after=broker.timers.after,
+            carry_out=_tell,
+        )
 
 
 def write_marker(
@@ -271,7 +214,13 @@ class TopicsAndSettings:
         """The name of the topic with this id."""
         return self._broker.topic_name(topic_id)
 
-    def topic_names(self) -> Iterable[str]:
+    def racks(self, name: str) -> list[list[str]]:
+        """For each partition of a topic that there is, the racks of its replicas."""
+        metadata = self._broker.metadata
+        brokers = metadata.brokers
+        return [[rack for node in p.replicas if (rack := brokers[node].rack) is not None] for p in metadata.topics[name].partitions]
+
+    def topic_names(self) -> Collection[str]:
         """All topics."""
         return self._broker.metadata.topics
 
@@ -283,21 +232,6 @@ class TopicsAndSettings:
 def _tell(generation: Generation) -> None:
     """Say once why a generation began."""
     log.info("%s", generation)
-
-
-def once_durable(answer: Any, shards: Iterable[Shard]) -> Any:
-    """`answer` if everything that it could have seen in these shards is durable, else a coroutine that returns it when it is.
-
-    The coroutine raises the log's KafkaError when it never will be.
-    """
-    waiting = [(shard.log, shard.log.end_offset) for shard in shards if shard.log.high_watermark < shard.log.end_offset]
-    return _wait(answer, waiting) if waiting else answer
-
-
-async def _wait(answer: Any, waiting: list[tuple[PartitionLog, int]]) -> Any:
-    for partition_log, offset in waiting:
-        await partition_log.durable(offset)
-    return answer
 
 
 def client_host(ctx: RequestContext) -> str:

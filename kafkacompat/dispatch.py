@@ -202,7 +202,7 @@ class Dispatch:
         context.key = route.api.key
         try:
             result = route.handle(context, request)
-            if result is not None and iscoroutine(result):
+            if type(result) is not bytes and iscoroutine(result):
                 try:
                     future = result.send(None)
                 except StopIteration as stop:

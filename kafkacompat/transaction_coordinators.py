@@ -1,7 +1,5 @@
 """Transaction coordinators: the machines over `__transaction_state`, and the markers that end transactions in partitions.
 
-A transactional id's hash picks the partition; the node that leads it coordinates the id, any other answers NOT_COORDINATOR.
-
 What a machine has prepared is carried out here, in process: once the record that says so is durable, a marker is written to every partition
 of the transaction, by whichever node leads it; once those are durable, the machine is told. With a log that is durable at once all of it
 has happened before the producer has its answer. After a start it goes on where it was left: a partition may get its marker twice
@@ -13,9 +11,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from .coordinating import Coordinators
 from .coordinators import write_marker
 from .errors import ErrorCode, KafkaError
-from .internal_topics import java_hash
 from .log.shard import Shard
 
 if TYPE_CHECKING:
@@ -24,9 +22,11 @@ if TYPE_CHECKING:
     from .broker import Broker
     from .log.partition import PartitionLog
     from .metadata.image import Topic
-    from .transactions.events import EndTransaction, InitProducer, WriteMarkers
+    from .transactions.events import EndTransaction, InitProducer
     from .transactions.machine import TransactionMachine
     from .transactions.transaction import Place, Transaction
+
+    Written = tuple[list[tuple[Place, PartitionLog, int]], set[Place]]
 
 log = logging.getLogger("kafkacompat.transactions")
 
@@ -58,14 +58,15 @@ class TransactionShard(Shard):
         return KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE, error.message)
 
 
-class TransactionCoordinators:
+class TransactionCoordinators(Coordinators[TransactionShard]):
     """All transaction coordinators of this process."""
 
-    __slots__ = ("_broker", "_shards", "_tasks")
+    __slots__ = ("_tasks",)
+
+    topic_name = TOPIC
 
     def __init__(self, broker: Broker) -> None:
-        self._broker = broker
-        self._shards: dict[int, TransactionShard] = {}
+        super().__init__(broker)
         self._tasks: set[Any] = set()
 
     def open(self) -> None:
@@ -75,30 +76,10 @@ class TransactionCoordinators:
             for index in self._used(topic):
                 self._open(topic, index)
 
-    def find(self, node_id: int, transactional_id: str) -> TransactionShard:
-        """The shard of a transactional id, if this node coordinates it: NOT_COORDINATOR."""
-        topic = self._topic()
-        index = java_hash(transactional_id) % len(topic.partitions) if topic is not None else 0
-        if topic is None or topic.partitions[index].leader != node_id:
-            raise KafkaError(ErrorCode.NOT_COORDINATOR)
-        shard = self._open(topic, index)
-        if shard.log.offline is not None:
-            raise KafkaError(ErrorCode.NOT_COORDINATOR)
-        return shard
-
-    def of_node(self, node_id: int) -> list[TransactionShard]:
-        """All shards that this node leads and that have anything in them."""
-        topic = self._topic()
-        if topic is None:
-            return []
-        return [self._open(topic, i) for i in self._used(topic) if topic.partitions[i].leader == node_id]
-
     def get(self, transactional_id: str) -> Transaction | None:
         """A transaction as it is now, whichever node coordinates it. None when the id is not known."""
-        topic = self._topic()
-        if topic is None:
-            return None
-        return self._open(topic, java_hash(transactional_id) % len(topic.partitions)).machine.transactions.get(transactional_id)
+        shard = self.shard_of(transactional_id)
+        return None if shard is None else shard.machine.transactions.get(transactional_id)
 
     async def submit(self, node_id: int, event: InitProducer | EndTransaction) -> Any:
         """The answer to an event that may want a producer id."""
@@ -119,11 +100,10 @@ class TransactionCoordinators:
 
         NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE are among the codes. An awaitable where something has to become durable first.
         """
-        topic = self._topic()
-        if topic is None:
+        shard = self.shard_of(transactional_id)
+        if shard is None or shard.log.offline is not None:
             return dict.fromkeys(partitions, ErrorCode.NOT_COORDINATOR)
         try:
-            shard = self.find(topic.partitions[java_hash(transactional_id) % len(topic.partitions)].leader, transactional_id)
             if not add:
                 return shard.machine.verify(transactional_id, producer_id, producer_epoch, partitions)
             from .transactions.events import AddPartitions
@@ -139,10 +119,7 @@ class TransactionCoordinators:
 
     def close(self) -> None:
         """Answer everybody who waits with NOT_COORDINATOR, and forget the machines."""
-        error = KafkaError(ErrorCode.NOT_COORDINATOR)
-        shards, self._shards = self._shards, {}
-        for shard in shards.values():
-            shard.close(error)
+        super().close()
         for task in self._tasks:
             task.cancel()
 
@@ -151,74 +128,81 @@ class TransactionCoordinators:
         if name == TOPIC:
             self.close()
 
-    def _topic(self) -> Topic | None:
-        return self._broker.metadata.topics.get(TOPIC)
-
-    def _used(self, topic: Topic) -> Iterable[int]:
-        return [index for index, partition_log in enumerate(self._broker.logs.topics[topic.id]) if partition_log.end_offset]
-
     def _open(self, topic: Topic, index: int) -> TransactionShard:
-        shard = self._shards.get(index)
-        if shard is None:
-            from .transactions.events import WriteMarkers
-            from .transactions.machine import TransactionMachine
-
-            broker = self._broker
-            shard = self._shards[index] = TransactionShard(
-                broker.logs.get(topic.id, index),
-                lambda: TransactionMachine(broker.config, lambda: broker.metadata.features.get(FEATURE, 0)),
-                now_ms=broker.clock.now_ms,
-                after=broker.timers.after,
-                carry_out=lambda effect: self._carry_out(index, effect),
-            )
+        is_new = index not in self._shards
+        shard = super()._open(topic, index)
+        if is_new:
             for prepared in shard.machine.unfinished():
-                self._carry_out(index, WriteMarkers(prepared))
+                self._write_markers(index, prepared)
         return shard
+
+    def _new_shard(self, index: int, partition_log: PartitionLog) -> TransactionShard:
+        from .transactions.machine import TransactionMachine
+
+        broker = self._broker
+        return TransactionShard(
+            partition_log,
+            lambda: TransactionMachine(broker.config, lambda: broker.metadata.features.get(FEATURE, 0)),
+            now_ms=broker.clock.now_ms,
+            after=broker.timers.after,
+            carry_out=lambda effect: self._write_markers(index, effect.prepared),
+        )
 
     # markers
 
-    def _carry_out(self, index: int, effect: WriteMarkers) -> None:
-        """Write the markers, and tell the machine: at once where nothing has to be waited for, else beside."""
-        shard, prepared = self._shards[index], effect.prepared
+    def _write_markers(self, index: int, prepared: Transaction) -> None:
+        """Write the markers of a transaction, and tell the machine: at once where nothing has to be waited for, else beside."""
+        shard = self._shards[index]
         end_offset = shard.log.end_offset
-        try:
-            if shard.log.high_watermark >= end_offset:
-                waiting, left = self._write(shard, prepared, prepared.partitions)
-                if not waiting and not left:
+        written = None
+        if shard.log.high_watermark >= end_offset:
+            try:
+                written = self._write(shard, prepared, prepared.partitions)
+                if written == ([], set()):
                     shard.submit_now(_written(prepared))
                     return
-        except KafkaError as error:
-            if error.code in GIVEN_UP:
-                return
-        self._beside(self._finish(shard, prepared, end_offset))
+            except KafkaError as error:
+                if error.code in GIVEN_UP:
+                    return
+        self._beside(self._finish(shard, prepared, end_offset, written))
 
     def _beside(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._broker.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _finish(self, shard: TransactionShard, prepared: Transaction, end_offset: int) -> None:
-        """The same with waiting: for the record that decided it, for the markers, and between two tries."""
+    async def _finish(self, shard: TransactionShard, prepared: Transaction, end_offset: int, written: Written | None) -> None:
+        """The same with waiting: for the record that decided it, for the markers (what has come of them if they were `written`), and between two tries."""
         try:
             await shard.log.durable(end_offset)
-            left = prepared.partitions
-            while left:
-                waiting, later = self._write(shard, prepared, left)
+            waiting, later = written or self._write(shard, prepared, prepared.partitions)
+            while True:
                 for place, partition_log, offset in waiting:
                     try:
                         await partition_log.durable(offset)
                     except KafkaError:
                         later.add(place)
-                left = frozenset(later)
-                if left:
-                    await self._broker.timers.rest(RETRY_MS)
-            await shard.submit(_written(prepared))
+                if not later:
+                    break
+                await self._broker.timers.rest(RETRY_MS)
+                waiting, later = self._write(shard, prepared, later)
+            while not await self._completed(shard, prepared):
+                await self._broker.timers.rest(RETRY_MS)
         except KafkaError as error:
             log.warning("transaction of %s stays prepared: %s", prepared.transactional_id, error)
 
-    def _write(
-        self, shard: TransactionShard, prepared: Transaction, places: Iterable[Place]
-    ) -> tuple[list[tuple[Place, PartitionLog, int]], set[Place]]:
+    async def _completed(self, shard: TransactionShard, prepared: Transaction) -> bool:
+        """Tell the machine that the markers are written; False when that could not be written down and is to be tried again."""
+        try:
+            await shard.submit(_written(prepared))
+        except KafkaError as error:
+            if shard.log.offline is not None:
+                raise
+            log.warning("the end of transaction %s is not in its log: %s", prepared.transactional_id, error)
+            return False
+        return True
+
+    def _write(self, shard: TransactionShard, prepared: Transaction, places: Iterable[Place]) -> Written:
         """Write a transaction's markers: those that are not durable yet, as (place, log, end offset behind it), and the places to be tried again.
 
         A partition that is no more needs none. One of `GIVEN_UP` is raised, behind the other markers.

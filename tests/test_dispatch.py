@@ -19,6 +19,8 @@ from kafkacompat.api.init_producer_id import InitProducerIdRequest, InitProducer
 from kafkacompat.api.list_config_resources import ListConfigResourcesRequest
 from kafkacompat.api.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
 from kafkacompat.api.metadata import MetadataRequest, MetadataRequestTopic
+from kafkacompat.api.offset_commit import OffsetCommitRequestPartition, OffsetCommitRequestTopic
+from kafkacompat.api.offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics
 from kafkacompat.api.offset_for_leader_epoch import OffsetForLeaderEpochRequest
 from kafkacompat.context import RequestContext
 from kafkacompat.dispatch import Dispatch, Route, Waiting, failure
@@ -358,6 +360,10 @@ def questions(asking: Asking) -> list[tuple[Message, int]]:
         (MetadataRequest(topics=None), 12),
         (MetadataRequest(topics=[MetadataRequestTopic(name="t"), MetadataRequestTopic(name="u")], allow_auto_topic_creation=False), 9),
     ]
+    for group in ("g", "h"):
+        wanted = OffsetFetchRequestGroup(group_id=group, topics=[OffsetFetchRequestTopics(name="t", partition_indexes=[0, 1])])
+        asked.append((OffsetFetchRequest(groups=[wanted]), 8))
+        asked.append((OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=group, topics=None)]), 8))
     for index in (0, 1):
         for timestamp in (-1, -2, -3, 0):
             p = ListOffsetsPartition(partition_index=index, timestamp=timestamp)
@@ -368,6 +374,13 @@ def questions(asking: Asking) -> list[tuple[Message, int]]:
             if t is not None:
                 asked.append((asking.fetch_request(offset, topic=t.id, min_bytes=min_bytes), 13))
     return asked
+
+
+def commit(asking: Asking, group: str, offset: int) -> None:
+    wanted = OffsetCommitRequestPartition(partition_index=0, committed_offset=offset, committed_metadata="")
+    topics = [OffsetCommitRequestTopic(name="t", partitions=[wanted])]
+    answer = asking.ask("offset_commit", 9, group_id=group, generation_id_or_member_epoch=-1, member_id="", topics=topics)
+    assert answer.topics[0].partitions[0].error_code == 0
 
 
 def test_what_is_remembered_is_what_would_be_answered_now(asking: Asking) -> None:
@@ -397,6 +410,12 @@ def test_what_is_remembered_is_what_would_be_answered_now(asking: Asking) -> Non
         asking.produce,
         lambda: asking.delete("u"),
         lambda: asking.ask("find_coordinator", 4, key_type=0, coordinator_keys=["x"]),
+        lambda: commit(asking, "g", 1),
+        lambda: commit(asking, "h", 2),
+        lambda: commit(asking, "g", 3),
+        asking.broker.groups.close,
+        lambda: asking.ask("delete_groups", 2, groups_names=["g"]),
+        asking.delete,
     ]
     for change in changes:
         change()

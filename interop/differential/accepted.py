@@ -84,4 +84,12 @@ ACCEPTED: tuple[Accepted, ...] = (
     Accepted(_TWICE, "B84-*", PRODUCED + "*_offset", 0, -1),
     Accepted(_TWICE, "B84-*", "responses/*#2", MISSING),
     Accepted(_TWICE, "B84-*", STORED + "*", step="what is stored*"),
+    Accepted(
+        "B105: a pattern is resolved with the heartbeat that brings it (ours); Kafka answers first",
+        "B105-regexes-*",
+        "member_epoch",
+        2,
+        3,
+        "a: a pattern",
+    ),
 )

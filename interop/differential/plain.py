@@ -40,7 +40,16 @@ KEYS = (
 )
 """The fields that tell the objects of an array apart; the first that is set counts."""
 
-TIMES = ("timestamp", "log_append_time_ms", "base_timestamp", "max_timestamp", "last_timestamp", "transaction_start_time_ms")
+TIMES = (
+    "timestamp",
+    "log_append_time_ms",
+    "base_timestamp",
+    "max_timestamp",
+    "last_timestamp",
+    "assignment_timestamp",
+    "current_state_timestamp",
+    "transaction_start_time_ms",
+)
 
 
 class Placeholders:
@@ -82,6 +91,7 @@ class Plain:
             "documentation": _text,
             "finalized_features_epoch": lambda v: v if v < 0 else "<epoch>",
             "error_code": int,
+            "subscribed_topic_names": lambda v: v and sorted(name.replace(tag, "") if tag else name for name in v),
             **dict.fromkeys(TIMES, _time),
         }
 

@@ -150,6 +150,7 @@ class Talk:
         made = self.quiet(CreateTopicsRequest(topics=[topic], timeout_ms=20_000, validate_only=False), 7).topics[0]
         assert made.error_code == 0, made
         self._topic_ids[name] = bytes(made.topic_id)
+        self.placeholders.of("id", bytes(made.topic_id))
         self.settle(lambda: self._is_led(name, bytes(made.topic_id)))
         return name
 

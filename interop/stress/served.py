@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -22,12 +23,15 @@ class Failed(Exception):
 class Served:
     """A broker on a free port; its files are in `place`. Leaving it stops it with SIGTERM: Failed unless it ends with 0."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, settings: Mapping[str, str] | None = None) -> None:
+        self._settings = settings or {}
         self._ready = place / "ready.json"
         self._log = place / "broker.log"
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "kafkacompat", "serve", "--port", "0", "--ready-file", str(self._ready)]
+        for key, value in self._settings.items():
+            command += ["--override", f"{key}={value}"]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         end = time.monotonic() + START_S

@@ -1,14 +1,15 @@
 """ConsumerGroupDescribe (key 69), versions 0 to 1: consumer groups (KIP-848) with their members, what these have and are to have.
 
 What a member has yet to give up is still its own. Partitions of topics that are no more are left out. A group that is not there or of
-another kind: GROUP_ID_NOT_FOUND. From version 1 on members have a type, which is 1, "consumer", for all.
+another kind: GROUP_ID_NOT_FOUND. From version 1 on members have a type: 0 for the classic protocol, 1 for the consumer protocol.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..coordinators import GroupShard, once_durable
+from ..coordinating import once_durable
+from ..coordinators import GroupShard
 from ..errors import ErrorCode, KafkaError
 from ..groups.consumer_group import ConsumerGroup, nested
 from ..wire.message import Message, Struct, field
@@ -69,7 +70,7 @@ class ConsumerGroupDescribeResponse(Message, key=69, versions="0-1", flexible="0
 AUTHORIZED_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11
 """READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS: all that can be done with a group."""
 NOT_SAID = -(2**31)
-CONSUMER_MEMBER = 1
+CLASSIC_MEMBER, CONSUMER_MEMBER = 0, 1
 
 
 def handle(
@@ -114,7 +115,7 @@ def _describe(ctx: RequestContext, group_id: str, operations: int, shards: list[
                 subscribed_topic_regex=member.regex or "",
                 assignment=_assignment(ctx, member.assigned.keys() | member.revoking.keys()),
                 target_assignment=_assignment(ctx, group.targets.get(member.id, ())),
-                member_type=CONSUMER_MEMBER,
+                member_type=CONSUMER_MEMBER if member.classic is None else CLASSIC_MEMBER,
             )
             for member in group.members.values()
         ],

@@ -8,10 +8,11 @@ subscribe with a regex (RE2 syntax; needs `pip install kafkacompat[regex]`, else
 INVALID_REQUEST, UNSUPPORTED_ASSIGNOR, GROUP_ID_NOT_FOUND, GROUP_MAX_SIZE_REACHED, UNKNOWN_MEMBER_ID, FENCED_MEMBER_EPOCH,
 UNRELEASED_INSTANCE_ID, FENCED_INSTANCE_ID, INVALID_REGULAR_EXPRESSION.
 
+A join into a live classic group makes it a consumer group (`group.consumer.migration.policy`; GROUP_ID_NOT_FOUND where it cannot be);
+members of the classic protocol stay and may join, and when the last of the consumer protocol is gone the group is a classic one again.
+
 Differs from Apache Kafka: the new assignment is made at once (`group.consumer.assignment.interval.ms` is 0 here, 1000 there); a regex
-is resolved with the heartbeat that brings it, and with each change of the metadata; a group is not yet migrated between the protocols
-while it has members, as if `group.consumer.migration.policy` were "disabled": who comes with the other protocol is refused
-(GROUP_ID_NOT_FOUND here, INCONSISTENT_GROUP_PROTOCOL in JoinGroup). An Empty group becomes one of the kind of who comes.
+is resolved with the heartbeat that brings it, and with each change of the metadata.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from __future__ import annotations
 from binascii import b2a_base64
 from typing import TYPE_CHECKING, Any
 
-from ..coordinators import client_host, once_durable
+from ..coordinating import once_durable
+from ..coordinators import client_host
 from ..groups.consumer import check
 from ..groups.events import ConsumerHeartbeat, HeartbeatAnswer
 from ..wire.message import Message, Struct, field

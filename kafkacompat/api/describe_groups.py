@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..coordinators import GroupShard, once_durable
+from ..coordinating import once_durable
+from ..coordinators import GroupShard
 from ..errors import ErrorCode, KafkaError
 from ..groups.classic_group import STABLE, ClassicGroup
 from ..wire.message import Message, Struct, field

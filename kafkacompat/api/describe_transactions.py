@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..coordinators import once_durable
+from ..coordinating import once_durable
 from ..errors import ErrorCode, KafkaError
 from ..transactions.transaction import STATE_NAMES
 from ..wire.message import Message, Struct, field

@@ -1,14 +1,18 @@
-"""Heartbeat (key 12), versions 0 to 4: a member of a classic group is still there.
+"""Heartbeat (key 12), versions 0 to 4: a member of the classic protocol is still there.
 
 INVALID_GROUP_ID, UNKNOWN_MEMBER_ID (of an unknown group too), FENCED_INSTANCE_ID, ILLEGAL_GENERATION, and REBALANCE_IN_PROGRESS while
-members are awaited: then the member should join again. Between JoinGroup and SyncGroup it is an ordinary one.
+members are awaited, in a consumer group when there is something to give up or to get: then the member should join again. Between
+JoinGroup and SyncGroup it is an ordinary one.
+
+Differs from Apache Kafka: in a consumer group that may not become a classic one a member is also called when only members of the
+classic protocol are left, and one of them has gone or a topic has changed.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..coordinators import once_durable
+from ..coordinating import once_durable
 from ..errors import ErrorCode
 from ..wire.message import Message, field
 from ..wire.types import Int16, Int32, String
@@ -39,6 +43,8 @@ def handle(ctx: RequestContext, request: HeartbeatRequest) -> HeartbeatResponse 
     broker = ctx.broker
     shard = broker.groups.find(ctx.node.id, group_id)
     code = shard.machine.heartbeat(group_id, request.member_id, request.group_instance_id, request.generation_id, broker.clock.now_ms())
+    if code == ErrorCode.REBALANCE_IN_PROGRESS:
+        shard.arm()  # a member of a consumer group has from now on so long to join
     response = HeartbeatResponse(error_code=code)
     log = shard.log
     if log.high_watermark >= log.end_offset:

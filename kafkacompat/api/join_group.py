@@ -3,10 +3,12 @@
 Refused with INVALID_GROUP_ID for an empty id, INVALID_SESSION_TIMEOUT outside `group.min.session.timeout.ms` and
 `group.max.session.timeout.ms`, INCONSISTENT_GROUP_PROTOCOL for no protocol in common (or none at all), UNKNOWN_MEMBER_ID,
 FENCED_INSTANCE_ID, GROUP_MAX_SIZE_REACHED. MEMBER_ID_REQUIRED (version 4 on) brings the id to come back with. What the members
-say to one another (protocol metadata) is never looked at.
+say to one another (protocol metadata) is not looked at, unless the group is or becomes a consumer group: there a member of the classic
+protocol is answered at once, and never leads (INCONSISTENT_GROUP_PROTOCOL where `group.consumer.migration.policy` is "disabled").
 
 Differs from Apache Kafka: the first generation is there at once (`group.initial.rebalance.delay.ms` is 0 here, 3000 there), and a
-JoinGroup that waits is answered with REBALANCE_IN_PROGRESS when the same member sends another.
+JoinGroup that waits is answered with REBALANCE_IN_PROGRESS when the same member sends another. In a consumer group a subscription
+that cannot be read is INCONSISTENT_GROUP_PROTOCOL (there UNKNOWN_SERVER_ERROR).
 """
 
 from __future__ import annotations

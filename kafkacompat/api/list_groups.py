@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..coordinators import once_durable
+from ..coordinating import once_durable
 from ..wire.message import Message, Struct, field
 from ..wire.types import Int16, Int32, String
 

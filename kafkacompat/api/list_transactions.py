@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..coordinators import once_durable
+from ..coordinating import once_durable
 from ..errors import ErrorCode
 from ..groups.regexes import compiled
 from ..transactions.transaction import DEAD, STATE_NAMES

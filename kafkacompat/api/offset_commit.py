@@ -12,7 +12,7 @@ from __future__ import annotations
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-from ..coordinators import once_durable
+from ..coordinating import once_durable
 from ..errors import ErrorCode
 from ..groups.events import Commit
 from ..wire.message import Message, Struct, field

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..coordinators import once_durable
+from ..context import FLEETING
+from ..coordinating import once_durable
 from ..errors import ErrorCode, KafkaError
+from ..groups.offsets import fetch
 from ..wire.message import Message, Struct, field
 from ..wire.types import ZERO_UUID, Bool, Int16, Int32, Int64, String, Uuid
 
@@ -87,6 +89,8 @@ class OffsetFetchResponse(Message, key=9, versions="1-10", flexible="6+"):
     groups: list[OffsetFetchResponseGroup] = field("8+", default_factory=list)
 
 
+CACHEABLE = True
+
 BATCH_FROM = 8
 """Version from which several groups may be asked for (KIP-709)."""
 GROUP_ERROR_FROM = 2
@@ -101,6 +105,8 @@ def handle(ctx: RequestContext, request: OffsetFetchRequest) -> OffsetFetchRespo
     wanted = request.groups if ctx.version >= BATCH_FROM else [upgrade(request)]
     shards: list[GroupShard] = []
     found = [_fetch(ctx, group, request.require_stable, shards) for group in wanted]
+    # What there is to know of one group is in its log.
+    ctx.depends_on = shards[0].log if len(found) == len(shards) == 1 and not found[0].error_code else FLEETING
     response = OffsetFetchResponse(groups=found) if ctx.version >= BATCH_FROM else downgrade(ctx.version, request, found[0])
     return once_durable(response, shards)  # type: ignore[no-any-return]
 
@@ -112,8 +118,7 @@ def _fetch(ctx: RequestContext, wanted: OffsetFetchRequestGroup, require_stable:
     except KafkaError as error:
         return OffsetFetchResponseGroup(group_id=group_id, topics=[], error_code=error.code)
     shards.append(shard)
-    machine = shard.machine
-    group = machine.groups.get(group_id)
+    group = shard.machine.groups.get(group_id)
     code = group.check_fetch(wanted.member_id, wanted.member_epoch) if group is not None else 0
     if code:
         return OffsetFetchResponseGroup(group_id=group_id, topics=[], error_code=code)
@@ -139,12 +144,11 @@ def _fetch(ctx: RequestContext, wanted: OffsetFetchRequestGroup, require_stable:
             else:
                 name = topic.name if topic is not None else asked.name
                 topic_id = topic.id if topic is not None else ZERO_UUID
-                answers = [
-                    _partition(index, None, UNSTABLE_OFFSET_COMMIT)
-                    if (name, index) in unstable
-                    else _partition(index, machine.fetch(group_id, name, topic_id, index))
-                    for index in asked.partition_indexes
-                ]
+                indexes = asked.partition_indexes
+                answers = list(map(_partition, indexes, fetch(group, name, topic_id, indexes)))
+                for place, index in enumerate(indexes if unstable else ()):
+                    if (name, index) in unstable:
+                        answers[place] = _partition(index, None, UNSTABLE_OFFSET_COMMIT)
             topics.append(OffsetFetchResponseTopics(name=asked.name, topic_id=asked.topic_id, partitions=answers))
     return OffsetFetchResponseGroup(group_id=group_id, topics=topics, error_code=0)
 

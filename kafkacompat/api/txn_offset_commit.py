@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..coordinators import once_durable
+from ..coordinating import once_durable
 from ..errors import ErrorCode, KafkaError
 from ..groups.events import Commit
 from ..log.verification import NOT_WANTED

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     TopicPartition = tuple[bytes, int]
     Assignments = dict[str, set[TopicPartition]]
@@ -38,6 +38,36 @@ def uniform(members: Mapping[str, Subscriber], partitions: Mapping[bytes, int]) 
     if len({member.topic_ids for member in members.values()}) <= 1:
         return _even(members, partitions, kept)
     return _balanced(members, partitions, kept)
+
+
+def admit(
+    newcomer: str, members: Iterable[str], targets: Mapping[str, frozenset[TopicPartition]], total: int
+) -> dict[str, frozenset[TopicPartition]] | None:
+    """What `uniform` changes when one more member comes, behind the others: who loses something, and what the new one gets.
+
+    All read the same topics, of `total` partitions in all, and `targets` is what `uniform` gave to those who are `members`. None when that is
+    not so any more.
+    """
+    order = list(members)
+    try:
+        loads = list(map(len, map(targets.__getitem__, order)))
+    except KeyError:
+        return None
+    if sum(loads) != total or len(targets) != len(order):
+        return None
+    share, extra = divmod(total, len(order) + 1)
+    moved: dict[str, frozenset[TopicPartition]] = {}
+    free: list[TopicPartition] = []
+    for load in sorted({load for load in loads if load > share}, reverse=True):
+        holders = [member_id for member_id, has in zip(order, loads, strict=True) if has == load]
+        for place in range(extra if load == share + 1 else 0, len(holders)):
+            quota = share + (place < extra)
+            held = sorted(targets[holders[place]])
+            moved[holders[place]] = frozenset(held[:quota])
+            free += held[quota:]
+        extra = max(0, extra - len(holders))
+    moved[newcomer] = frozenset(free)
+    return moved
 
 
 def range_assign(members: Mapping[str, Subscriber], partitions: Mapping[bytes, int]) -> Assignments:

@@ -73,9 +73,17 @@ class ClassicRules:
     def loaded(self, group: ClassicGroup) -> None:
         """The group was read from the log: its members have a whole session to be heard of."""
         for member in group.members.values():
-            self._heard(member)
+            self.heard(member)
         if len(group.members) > self.settings["group.max.size"]:
             self._prepare(group, ("the group is larger than group.max.size", "", "", None))
+
+    def retire(self, group: ClassicGroup) -> None:
+        """It has become a group of another kind: who waits is told to join again, there."""
+        for member in group.members.values():
+            if member.join_ticket is not None:
+                self._refuse(member.join_ticket, member.id, ErrorCode.REBALANCE_IN_PROGRESS)
+            self._answer_sync(member, Synced(ErrorCode.REBALANCE_IN_PROGRESS))
+        group.state = DEAD
 
     # JoinGroup
 
@@ -131,7 +139,7 @@ class ClassicRules:
         else:
             why = "the leader joined again" if same else "a member joined with other metadata"
         self._update(group, member, event, ticket)
-        return self._rebalance(group, (why, member_id, event.client_id, event.reason))
+        return self.rebalance(group, (why, member_id, event.client_id, event.reason))
 
     def _add(self, group: ClassicGroup, event: Join, ticket: int, member_id: str) -> None:
         member = Member(
@@ -145,22 +153,18 @@ class ClassicRules:
         )
         member.is_new = True
         member.join_ticket = ticket
-        member.session = Deadline(self.session_over, group, member)
         if group.state == PREPARING and group.previous_state == EMPTY:
             group.newly_joined = True
         if not group.members:
             group.protocol_type = event.protocol_type
         if group.leader is None:
             group.leader = member_id
-        group.members[member_id] = member
-        group.count(member.protocols, 1)
-        if event.instance_id is not None:
-            group.static[event.instance_id] = member_id
+        group.admit(member, self)
         pending = group.pending.pop(member_id, None)
         if pending is not None:
             self.deadlines.clear(pending)
         self.deadlines.set(member.session, self.now_ms + NEW_MEMBER_JOIN_TIMEOUT_MS)
-        self._rebalance(group, ("a member joined", member_id, event.client_id, event.reason))
+        self.rebalance(group, ("a member joined", member_id, event.client_id, event.reason))
 
     def _update(self, group: ClassicGroup, member: Member, event: Join, ticket: int) -> None:
         """Take over what a known member says now. An older JoinGroup of it that still waits is told to come again."""
@@ -197,7 +201,7 @@ class ClassicRules:
             del group.pending_sync[old_id]
             group.pending_sync[member_id] = None
         self._update(group, member, event, ticket)
-        self._heard(member)
+        self.heard(member)
         cause = ("a static member came back", member_id, event.client_id, event.reason)
         if group.state == STABLE and group.chosen_protocol() == group.protocol:
             member.join_ticket = None
@@ -208,7 +212,7 @@ class ClassicRules:
             joined = Joined(0, member_id, group.generation, group.protocol_type, group.protocol, leader, members, skip_assignment=leads)
             self.out.replies.append((ticket, joined))
         else:
-            self._rebalance(group, cause)
+            self.rebalance(group, cause)
 
     def _refuse(self, ticket: int, member_id: str, code: int) -> None:
         self.out.replies.append((ticket, Joined(code, member_id)))
@@ -239,7 +243,7 @@ class ClassicRules:
         group.state = state
         group.state_since_ms = self.now_ms
 
-    def _rebalance(self, group: ClassicGroup, cause: tuple[str, str, str, str | None]) -> None:
+    def rebalance(self, group: ClassicGroup, cause: tuple[str, str, str, str | None]) -> None:
         """Begin a rebalance, or, when there is one, see whether that was what it waited for."""
         if group.state == PREPARING:
             self._see_whether_all_joined(group)
@@ -251,7 +255,7 @@ class ClassicRules:
             for member in group.members.values():
                 member.assignment = b""
                 if self._answer_sync(member, Synced(ErrorCode.REBALANCE_IN_PROGRESS)):
-                    self._heard(member)
+                    self.heard(member)
         self._no_more_syncs(group)
         group.pending_sync.clear()
         group.cause = cause
@@ -309,6 +313,7 @@ class ClassicRules:
             group.cause = None
         if not group.members:
             group.leader = None
+            group.give_room()
             self._enter(group, EMPTY)
             self.out.records.append(group.to_record())
             return
@@ -318,7 +323,7 @@ class ClassicRules:
             if ticket is not None:
                 self._answer_join(group, member, ticket)
             member.is_new = False
-            self._heard(member)
+            self.heard(member)
             group.pending_sync[member.id] = None
         self._end_sync(group, self.now_ms + group.rebalance_timeout_ms())
 
@@ -364,7 +369,7 @@ class ClassicRules:
         self._enter(group, STABLE)
         for member in group.members.values():
             if self._answer_sync(member, Synced(0, group.protocol_type, group.protocol, member.assignment)):
-                self._heard(member)
+                self.heard(member)
 
     def _answer_sync(self, member: Member, answer: Synced) -> bool:
         ticket, member.sync_ticket = member.sync_ticket, None
@@ -388,7 +393,8 @@ class ClassicRules:
 
     # being there, and not
 
-    def _heard(self, member: Member) -> None:
+    def heard(self, member: Member) -> None:
+        """Its session begins anew."""
         self.deadlines.set(member.session, self.now_ms + member.session_timeout_ms)
 
     def heartbeat(self, group: ClassicGroup, member_id: str, instance_id: str | None, generation: int, now_ms: int) -> int:
@@ -408,7 +414,7 @@ class ClassicRules:
         if not member.is_new and (member.join_ticket is not None or member.sync_ticket is not None):
             return
         self._remove(group, member)
-        self._rebalance(group, ("a member was not heard of in its session timeout", member.id, member.client_id, None))
+        self.rebalance(group, ("a member was not heard of in its session timeout", member.id, member.client_id, None))
 
     def pending_over(self, group: ClassicGroup, member_id: str) -> None:
         """Somebody was given an id and did not come with it."""
@@ -436,7 +442,7 @@ class ClassicRules:
                 codes.append(ErrorCode.UNKNOWN_MEMBER_ID if not member_id else found)
         self.out.replies.append((ticket, codes))
         if cause is not None and group.state != EMPTY:
-            self._rebalance(group, cause)
+            self.rebalance(group, cause)
 
     def _drop(self, group: ClassicGroup, member_id: str) -> None:
         """Somebody for whom there is no room any more."""

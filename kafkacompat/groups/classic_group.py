@@ -139,17 +139,21 @@ class ClassicGroup(Group):
                 ((value.protocol or "", told.subscription),),
             )
             member.assignment = told.assignment
-            member.session = Deadline(rules.session_over, self, member)
-            self.members[member.id] = member
-            self.count(member.protocols, 1)
-            if member.instance_id is not None:
-                self.static[member.instance_id] = member.id
+            self.admit(member, rules)
         self.state = STABLE if self.members else EMPTY
         self.generation = value.generation
         self.protocol_type = value.protocol_type or None
         self.protocol = value.protocol
         self.leader = value.leader
         self.state_since_ms = value.current_state_timestamp if value.current_state_timestamp >= 0 else None
+
+    def admit(self, member: Member, rules: ClassicRules) -> None:
+        """One member more."""
+        member.session = Deadline(rules.session_over, self, member)
+        self.members[member.id] = member
+        self.count(member.protocols, 1)
+        if member.instance_id is not None:
+            self.static[member.instance_id] = member.id
 
     def to_record(self) -> GroupRecord:
         """The record of the group as it is now."""
@@ -182,6 +186,10 @@ class ClassicGroup(Group):
         return GroupRecord(
             self.id, GroupMetadataValue(protocol_type="", generation=0, protocol=None, leader=None, current_state_timestamp=since, members=[])
         )
+
+    def give_room(self) -> None:
+        """Forget how large it was: there may be very many groups without members. What is empty stays empty."""
+        self.members, self.supporters, self.pending_sync = {}, {}, {}
 
     # questions
 

@@ -15,26 +15,23 @@ target takes from it. The group's state is read off them:
     a topic that is read is created, grows, is deleted, or begins to
     match a regex: seen with the next heartbeat of any member          + 1            made anew (1)         -
     a member leaves, its session ends, it does not give up in time     + 1            with the next         it is gone
+    the last member of the consumer protocol leaves members of the
+    classic one behind                                                 a classic group (`migration.py`)
     a static member goes (-2)                                          -              -                     keeps its place
     a static member is back under any id, the same even                -              the same              takes over
-    a heartbeat                                                        -              -                     one step, below
+    a heartbeat                                                        -              -                     one step
 
 (1) Not sooner than `group.consumer.assignment.interval.ms` behind the last one; until then members stay with the old target.
 
-    member's state           its heartbeat                                    to
-    STABLE                   there is another target, nothing to give up      STABLE, or UNRELEASED_PARTITIONS, at the target's epoch
-    STABLE                   the target takes something from it               UNREVOKED_PARTITIONS, at its old epoch
-    UNREVOKED_PARTITIONS     says nothing, or still owns it                   the same; whatever the target is by then (A47, A48)
-    UNREVOKED_PARTITIONS     lists what it owns, without it                   as from STABLE, with the newest target (A49)
-    UNRELEASED_PARTITIONS    others have given up what it is to get           STABLE
-    UNREVOKED_PARTITIONS     none that helps, for its rebalance timeout       gone (A54)
+What a member does on its way is in `reconciliation.py`. It is gone when it has not given up what it should in its rebalance timeout
+(A54). Members of the classic protocol move by the same rules with their JoinGroup in the place of the heartbeat (`classic_members.py`).
 
 Rules that hold at any time, checked by the tests after random runs: no partition belongs to two members, what is still to be given up
 counted in; no epoch goes back; a member's epoch is never above the target's, the target's never above the group's; replay of the log
 leads to an equal group.
 
-What is hard is all that `ConsumerGroup.apply` sets. Soft, and begun anew at start-up, are sessions, the times to give up, and which
-generation of the metadata was last looked at.
+What is hard is all that `ConsumerGroup.apply` sets. Soft, and begun anew at start-up, are all deadlines, and which generation of the
+metadata was last looked at.
 
 Differs from Apache Kafka: regexes are resolved with the heartbeat that brings them, not a heartbeat later, and again with
 every change of the metadata, not every ten minutes.
@@ -47,43 +44,88 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ErrorCode, KafkaError
 from ..log.machine import Outcome
 from . import consumer_group as g
-from .assignors import ASSIGNORS, Subscriber
+from .assignors import ASSIGNORS, Subscriber, admit, uniform
 from .consumer_group import LEAVE, LEFT_FOR_A_WHILE, ConsumerGroup, Member
 from .deadlines import Deadline, Deadlines
 from .events import ConsumerHeartbeat, Generation, HeartbeatAnswer
 from .group import DEAD
+from .reconciliation import MEMBER_STABLE, UNREVOKED_PARTITIONS, step
 from .regexes import compiled, matching
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from .assignors import TopicPartition
-    from .consumer_group import Cluster
+    from .consumer_group import Cluster, Subscription
     from .group import Settings
+    from .metadata_hash import TopicHashes
+    from .migration import Migration
 
 HISTORY = 20
 """Epochs that a group remembers."""
 
-FIRST_EPOCH = 1
-"""Of a new group; its first member makes it one more."""
+
+class Change:
+    """What a member has said, and what that makes of the group: `said` takes the place of `member` (and of `replaced`, whose instance
+    id it has). `subscriptions`, `members` and `resolved` are the group's from then on, `epoch` too; `resubscribed`: it reads other topics
+    than before, `fresh`: it comes in nobody's place."""
+
+    __slots__ = ("_group", "epoch", "fresh", "member", "replaced", "resolved", "resubscribed", "said")
+
+    def __init__(self, group: ConsumerGroup, member: Member, said: Member, replaced: Member | None) -> None:
+        self.member = member
+        self.said = said
+        self.replaced = replaced
+        self.resubscribed = said.topics != member.topics or said.regex != member.regex
+        self.fresh = replaced is None and said.id not in group.members
+        self.epoch = group.epoch
+        self.resolved = dict(group.resolved)
+        self._group = group
+
+    @property
+    def members(self) -> Mapping[str, Member]:
+        """All of them."""
+        members, said, replaced = self._group.members, self.said, self.replaced
+        if members.get(said.id) is said:
+            return members
+        return {k: v for k, v in members.items() if replaced is None or k != replaced.id} | {said.id: said}
+
+    @property
+    def subscriptions(self) -> Collection[Subscription]:
+        """What they want."""
+        members = self._group.members
+        before = members.get(self.place)
+        return self._group.subscriptions_after(() if before is None else (before,), (self.said,))
+
+    @property
+    def size(self) -> int:
+        """How many they are."""
+        return len(self._group.members) + self.fresh
+
+    @property
+    def place(self) -> str:
+        """The id under which the group knows it so far."""
+        return self.said.id if self.replaced is None else self.replaced.id
 
 
 class ConsumerRules:
     """The moves of consumer groups. Set `now_ms` and a fresh `out` before each; what follows from a move is in `out`."""
 
-    __slots__ = ("cluster", "deadlines", "now_ms", "out", "settings")
+    __slots__ = ("cluster", "deadlines", "hashes", "migration", "now_ms", "out", "settings")
 
-    def __init__(self, settings: Settings, deadlines: Deadlines, cluster: Cluster) -> None:
+    def __init__(self, settings: Settings, deadlines: Deadlines, cluster: Cluster, hashes: TopicHashes, migration: Migration) -> None:
         self.settings = settings
         self.deadlines = deadlines
         self.cluster = cluster
+        self.migration = migration
+        self.hashes = hashes
         self.now_ms = 0
         self.out = Outcome()
 
     def loaded(self, group: ConsumerGroup) -> None:
         """The group was read from the log: its members have a whole session, and a whole time to give up, from now on."""
         for member in group.members.values():
-            self._heard(group, member.id)
+            self.heard(group, member)
             self._watch(group, member)
 
     # what is set for one group
@@ -103,7 +145,8 @@ class ConsumerRules:
         if (
             member is None
             or member.epoch != epoch
-            or member.state != g.MEMBER_STABLE
+            or member.state != MEMBER_STABLE
+            or member.classic is not None
             or epoch != group.target_epoch
             or epoch != group.epoch
             or group.checked != (self.cluster.generation, epoch)
@@ -112,18 +155,30 @@ class ConsumerRules:
         self.deadlines.set(group.sessions[member_id], now_ms + self.setting(group.id, "session.timeout.ms"))
         return True
 
-    def heartbeat(self, group: ConsumerGroup, event: ConsumerHeartbeat, is_new: bool) -> HeartbeatAnswer:
+    def heartbeat(self, group: ConsumerGroup, event: ConsumerHeartbeat) -> HeartbeatAnswer:
         """One step of a member. KafkaError leaves everything as it was."""
         member, replaced = self._find(group, event)
         if event.regex:
             compiled(event.regex)
-        said = self._said(member, event)
+        change = self.change(group, member, self._said(member, event), replaced)
+        moved = self.advance(group, change, event.owned)
+        self._watch(group, moved)
+        self.clear(group.joins, moved.id)
+        self.clear(group.syncs, moved.id)
+        full = event.rebalance_timeout_ms >= 0 and (event.topics is not None or event.regex is not None) and event.owned is not None
+        told = event.epoch == 0 or full or moved.assigned.keys() != member.assigned.keys()
+        return HeartbeatAnswer(
+            moved.id,
+            moved.epoch,
+            self.setting(group.id, "heartbeat.interval.ms"),
+            g.nested(moved.assigned) if told else None,
+        )
+
+    def change(self, group: ConsumerGroup, member: Member, said: Member, replaced: Member | None) -> Change:
+        """Take down what a member says now, with records for what is different, the group's epoch among it."""
+        change = Change(group, member, said, replaced)
         records = self.out.records
-        epoch, target_epoch = group.epoch, group.target_epoch
-        if is_new:
-            epoch = FIRST_EPOCH
-        members = group.members
-        fresh = said.id not in members
+        fresh = said.id not in group.members
         if replaced is not None:
             records += g.member_tombstones(group.id, replaced.id)
             records.append(g.member_record(group.id, said))
@@ -131,73 +186,86 @@ class ConsumerRules:
             records.append(g.current_record(group.id, said))
         elif fresh or not said.same(member, Member.SUBSCRIPTION):
             records.append(g.member_record(group.id, said))
-        subscribed_anew = said.topics != member.topics or said.regex != member.regex or (fresh and replaced is None)
         cause = None
-        if subscribed_anew:
+        if change.resubscribed:
             cause = "a member joined" if fresh else "a member subscribes to other topics"
-        resolved, metadata_hash = dict(group.resolved), group.hash
-        after = members
-        if fresh or said is not member:
-            after = {k: v for k, v in members.items() if replaced is None or k != replaced.id}
-            after[said.id] = said
         if cause or group.checked != (self.cluster.generation, group.epoch):
-            self._resolve(group, after, resolved)
-            metadata_hash = self._hash(after, resolved)
+            subscriptions = change.subscriptions
+            self._resolve(group, subscriptions, change.resolved)
+            metadata_hash = self._hash(subscriptions, change.resolved)
             if cause is None and metadata_hash != group.hash:
                 cause = "topics that are read have changed"
-        if cause:
-            epoch += 1
-            records.append(g.epoch_record(group.id, epoch, metadata_hash))
-            self._tell(group, epoch, len(after), cause, said)
-        group.checked = (self.cluster.generation, epoch)
-        target = group.targets.get(replaced.id if replaced is not None else said.id, frozenset())
-        if epoch > target_epoch and (
-            target_epoch == 0 or self.now_ms - group.target_ms >= self.setting(group.id, "assignment.interval.ms")
+            if cause:
+                change.epoch += 1
+                records.append(g.epoch_record(group.id, change.epoch, metadata_hash))
+                self._tell(group, change.epoch, change.size, cause, said)
+        group.checked = (self.cluster.generation, change.epoch)
+        return change
+
+    def advance(self, group: ConsumerGroup, change: Change, owned: Collection[TopicPartition] | None) -> Member:
+        """The member behind its next step, towards a new target if there has to be one. It has been heard of."""
+        target, target_epoch = group.targets.get(change.place, frozenset()), group.target_epoch
+        if change.epoch > target_epoch and (
+            group.target_ms == 0 or self.now_ms - group.target_ms >= self.setting(group.id, "assignment.interval.ms")
         ):
-            target = self._assign(group, after, resolved, replaced, epoch, said.id)
-            target_epoch = epoch
-        moved = self._step(group, said, target, target_epoch, event.owned)
-        if (fresh and replaced is None) or not moved.same(said, Member.CURRENT):
-            records.append(g.current_record(group.id, moved))
-        if replaced is not None:
-            self._forget(group, replaced.id)
-        self._heard(group, said.id)
-        self._watch(group, moved)
-        full = event.rebalance_timeout_ms >= 0 and (event.topics is not None or event.regex is not None) and event.owned is not None
-        told = event.epoch == 0 or full or moved.assigned.keys() != member.assigned.keys()
-        return HeartbeatAnswer(
-            said.id,
-            moved.epoch,
-            self.setting(group.id, "heartbeat.interval.ms"),
-            g.nested(moved.assigned) if told else None,
+            target = self._assign(group, change)
+            target_epoch = change.epoch
+        moved = self.reconcile(group, change, target, target_epoch, owned)
+        if change.replaced is not None:
+            self._forget(group, change.replaced.id)
+        self.heard(group, moved)
+        return moved
+
+    def reconcile(
+        self,
+        group: ConsumerGroup,
+        change: Change,
+        target: Collection[TopicPartition],
+        epoch: int,
+        owned: Collection[TopicPartition] | None,
+    ) -> Member:
+        """The member one step nearer to a target, with a record if that is another place."""
+        said = change.said
+        moved = step(
+            said,
+            target,
+            epoch,
+            owners=group.owners,
+            owned=owned,
+            topic_ids=lambda: self._topic_ids(said, change.resolved).keys(),
+            resubscribed=change.resubscribed,
         )
+        if not moved.same(said, Member.CURRENT):
+            self.out.records.append(g.current_record(group.id, moved))
+        return moved
+
+    def _topic_ids(self, member: Member, resolved: Mapping[str, frozenset[str]]) -> dict[bytes, int]:
+        """The topics that it subscribes to and that there are, and how many partitions they have."""
+        found = (self.cluster.topic(name) for name in sorted(g.subscribed_topics((member,), resolved)))
+        return dict(told for told in found if told is not None)
 
     def _find(self, group: ConsumerGroup, event: ConsumerHeartbeat) -> tuple[Member, Member | None]:
         """The member that speaks, and the one whose place it takes."""
         member_id, instance_id = event.member_id, event.instance_id
         joins = event.epoch == 0
-        limit = self.settings["group.consumer.max.size"]
+        if joins:
+            self.check_room(group, member_id, instance_id)
         if instance_id is None:
             member = group.members.get(member_id)
             if member is None:
                 if not joins:
                     raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID, f"Member {member_id} is not a member of group {group.id}.")
-                if len(group.members) >= limit:
-                    raise _full(limit)
                 return Member(member_id), None
             _check_epoch(member, event)
             return member, None
         known = group.members.get(group.static.get(instance_id, ""))
         if not joins:
-            self._check_instance(group, known, member_id, instance_id)
-            assert known is not None
+            known = self.check_instance(group, known, member_id, instance_id)
             _check_epoch(known, event)
             return known, None
         if known is None:
-            if member_id not in group.members and len(group.members) >= limit:
-                raise _full(limit)
             return group.members.get(member_id) or Member(member_id), None
-        if known.epoch != LEFT_FOR_A_WHILE:
+        if known.epoch != LEFT_FOR_A_WHILE and known.classic is None:
             raise KafkaError(
                 ErrorCode.UNRELEASED_INSTANCE_ID,
                 f"Static member {member_id} with instance id {instance_id} cannot join the group because the instance id is "
@@ -205,18 +273,26 @@ class ConsumerRules:
             )
         return known.changed(id=member_id, epoch=0, previous_epoch=0), known
 
-    def _check_instance(self, group: ConsumerGroup, known: Member | None, member_id: str, instance_id: str) -> None:
+    def check_room(self, group: ConsumerGroup, member_id: str, instance_id: str | None) -> None:
+        """GROUP_MAX_SIZE_REACHED when one that is not here yet is one too many."""
+        limit = self.settings["group.consumer.max.size"]
+        if len(group.members) >= limit and member_id not in group.members and (instance_id is None or instance_id not in group.static):
+            raise KafkaError(ErrorCode.GROUP_MAX_SIZE_REACHED, f"The consumer group has reached its maximum capacity of {limit} members.")
+
+    def check_instance(self, group: ConsumerGroup, known: Member | None, member_id: str, instance_id: str) -> Member:
+        """The member that has an instance id, if it is the one that speaks: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID."""
         if known is None:
             raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID, f"Instance id {instance_id} is unknown.")
         if known.id != member_id:
             raise KafkaError(
                 ErrorCode.FENCED_INSTANCE_ID, f"Static member {member_id} with instance id {instance_id} was fenced by member {known.id}."
             )
+        return known
 
     @staticmethod
     def _said(member: Member, event: ConsumerHeartbeat) -> Member:
         """The member with what it says now; what it leaves out stays."""
-        values: dict[str, Any] = {"client_id": event.client_id, "client_host": event.client_host}
+        values: dict[str, Any] = {"client_id": event.client_id, "client_host": event.client_host, "classic": None}
         if event.instance_id is not None:
             values["instance_id"] = event.instance_id
         if event.rack_id is not None:
@@ -229,13 +305,11 @@ class ConsumerRules:
             values["topics"] = tuple(sorted(set(event.topics)))
         if event.regex is not None:
             values["regex"] = event.regex or None
-        if all(getattr(member, name) == value for name, value in values.items()):
-            return member
-        return member.changed(**values)
+        return member.saying(values)
 
-    def _resolve(self, group: ConsumerGroup, members: Mapping[str, Member], resolved: dict[str, frozenset[str]]) -> None:
+    def _resolve(self, group: ConsumerGroup, subscriptions: Iterable[Subscription], resolved: dict[str, frozenset[str]]) -> None:
         """Bring `resolved` up to date, with records for what is different."""
-        wanted = {member.regex for member in members.values() if member.regex}
+        wanted = {wanted.regex for wanted in subscriptions if wanted.regex}
         for pattern in resolved.keys() - wanted:
             del resolved[pattern]
             self.out.records.append(g.regex_tombstone(group.id, pattern))
@@ -248,14 +322,9 @@ class ConsumerRules:
                 resolved[pattern] = topics
                 self.out.records.append(g.regex_record(group.id, pattern, topics, self.cluster.generation, self.now_ms))
 
-    def _hash(self, members: Mapping[str, Member], resolved: Mapping[str, frozenset[str]]) -> int:
+    def _hash(self, subscriptions: Iterable[Subscription], resolved: Mapping[str, frozenset[str]]) -> int:
         """A number for the topics that are read, as they are; 0 for none."""
-        import hashlib
-
-        found = [(name, *told) for name in g.subscribed_topics(members.values(), resolved) if (told := self.cluster.topic(name)) is not None]
-        if not found:
-            return 0
-        return int.from_bytes(hashlib.blake2b(repr(sorted(found)).encode(), digest_size=8).digest(), "big", signed=True)
+        return self.hashes.of(g.subscribed_topics(subscriptions, resolved))
 
     def _tell(self, group: ConsumerGroup, epoch: int, members: int, reason: str, member: Member) -> None:
         line = Generation(group.id, epoch, members, self.now_ms, reason, member.id, member.client_id, None)
@@ -265,19 +334,35 @@ class ConsumerRules:
 
     # the target
 
-    def _assign(
-        self,
-        group: ConsumerGroup,
-        members: Mapping[str, Member],
-        resolved: Mapping[str, frozenset[str]],
-        replaced: Member | None,
-        epoch: int,
-        own_id: str,
-    ) -> frozenset[TopicPartition]:
-        """Make the target of `epoch`, with records for what is different; what it has for `own_id`."""
-        old = group.targets
-        if replaced is not None:
-            old = {**old, own_id: old.get(replaced.id, frozenset())}
+    def _assign(self, group: ConsumerGroup, change: Change) -> frozenset[TopicPartition]:
+        """Make the target of the change's epoch, with records for what is different; what it has for the member that speaks."""
+        own_id = change.said.id
+        moved = self._assign_newcomer(group, change)
+        if moved is None:
+            moved = self._assign_anew(group, change)
+        for member_id, target in moved.items():
+            self.out.records.append(g.target_record(group.id, member_id, target))
+        self.out.records.append(g.target_epoch_record(group.id, change.epoch, self.now_ms))
+        found = moved.get(own_id)
+        return group.targets.get(change.place, frozenset()) if found is None else found
+
+    def _assign_newcomer(self, group: ConsumerGroup, change: Change) -> Mapping[str, frozenset[TopicPartition]] | None:
+        """The targets that are different when all want the same, and one more does; None when it is not as simple as that."""
+        if not change.fresh or group.even is None or len(change.subscriptions) > 1:
+            return None
+        epoch, subscription, counts = group.even
+        if (epoch, subscription) != (group.target_epoch, change.said.subscription) or counts != self._topic_ids(change.said, change.resolved):
+            return None
+        moved = admit(change.said.id, group.members, group.targets, sum(counts.values()))
+        group.even = None if moved is None else (change.epoch, subscription, counts)
+        return moved
+
+    def _assign_anew(self, group: ConsumerGroup, change: Change) -> Mapping[str, frozenset[TopicPartition]]:
+        """The targets that are different, whatever has happened."""
+        old: Mapping[str, frozenset[TopicPartition]] = group.targets
+        if change.replaced is not None:
+            old = {**old, change.said.id: old.get(change.replaced.id, frozenset())}
+        members = change.members
         names: dict[tuple[Any, ...], frozenset[bytes]] = {}
         counts: dict[bytes, int] = {}
         subscribers: dict[str, Subscriber] = {}
@@ -285,52 +370,15 @@ class ConsumerRules:
             key = (member.topics, member.regex)
             topic_ids = names.get(key)
             if topic_ids is None:
-                found = [told for name in sorted(g.subscribed_topics((member,), resolved)) if (told := self.cluster.topic(name)) is not None]
+                found = self._topic_ids(member, change.resolved)
                 counts.update(found)
-                topic_ids = names[key] = frozenset(topic_id for topic_id, _ in found)
+                topic_ids = names[key] = frozenset(found)
             subscribers[member_id] = Subscriber(topic_ids, old.get(member_id, frozenset()), member.instance_id)
-        configured = self.settings["group.consumer.assignors"]
-        name = group.assignor(configured[0], members.values())
-        targets = ASSIGNORS.get(name, ASSIGNORS["uniform"])(subscribers, counts)
-        for member_id, target in targets.items():
-            if old.get(member_id) != frozenset(target):
-                self.out.records.append(g.target_record(group.id, member_id, target))
-        self.out.records.append(g.target_epoch_record(group.id, epoch, self.now_ms))
-        return frozenset(targets[own_id])
-
-    # one member on its way
-
-    def _step(
-        self, group: ConsumerGroup, member: Member, target: frozenset[TopicPartition], epoch: int, owned: Collection[TopicPartition] | None
-    ) -> Member:
-        if member.state == g.UNREVOKED_PARTITIONS:
-            if owned is None or not member.revoking.keys().isdisjoint(owned):
-                return member
-            return self._next(group, member, member.epoch + 1, target, epoch, owned)
-        if member.is_reconciled_to(epoch):
-            return member
-        return self._next(group, member, member.epoch, target, epoch, owned)
-
-    def _next(
-        self,
-        group: ConsumerGroup,
-        member: Member,
-        own_epoch: int,
-        target: frozenset[TopicPartition],
-        epoch: int,
-        owned: Collection[TopicPartition] | None,
-    ) -> Member:
-        kept = {tp: since for tp, since in member.assigned.items() if tp in target}
-        revoking = {tp: since for tp, since in member.assigned.items() if tp not in target}
-        if revoking and (owned is None or not revoking.keys().isdisjoint(owned)):
-            return member.changed(
-                state=g.UNREVOKED_PARTITIONS, epoch=own_epoch, previous_epoch=member.epoch, assigned=kept, revoking=revoking
-            )
-        wanted = [tp for tp in target if tp not in kept]
-        free = [tp for tp in wanted if group.owners.get(tp, member.id) == member.id]  # what it was to give up it may have back
-        kept.update(dict.fromkeys(free, epoch))
-        state = g.UNRELEASED_PARTITIONS if len(free) < len(wanted) else g.MEMBER_STABLE
-        return member.changed(state=state, epoch=epoch, previous_epoch=member.epoch, assigned=kept, revoking={})
+        assign = ASSIGNORS.get(g.assignor(self.settings["group.consumer.assignors"][0], members.values()), uniform)
+        is_even = assign is uniform and len(change.subscriptions) == 1
+        group.even = (change.epoch, change.said.subscription, counts) if is_even else None
+        targets = {member_id: frozenset(target) for member_id, target in assign(subscribers, counts).items()}
+        return {member_id: target for member_id, target in targets.items() if old.get(member_id) != target}
 
     # leaving
 
@@ -339,71 +387,84 @@ class ConsumerRules:
         member_id, instance_id = event.member_id, event.instance_id
         member = group.members.get(member_id)
         if instance_id is not None:
-            member = group.members.get(group.static.get(instance_id, ""))
-            self._check_instance(group, member, member_id, instance_id)
+            member = self.check_instance(group, group.members.get(group.static.get(instance_id, "")), member_id, instance_id)
         if member is None:
             raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID, f"Member {member_id} is not a member of group {group.id}.")
         if event.epoch == LEFT_FOR_A_WHILE:
-            self._unwatch(group, member_id)
-            away = member.changed(epoch=LEFT_FOR_A_WHILE, revoking={})
+            self.clear(group.revocations, member_id)
+            away = member.changed(epoch=LEFT_FOR_A_WHILE, assigned=dict.fromkeys(member.assigned, 0), revoking={})
             self.out.records.append(g.current_record(group.id, away))
         else:
-            self._remove(group, member, "a member left")
+            self.remove(group, (member,), "a member left")
         return HeartbeatAnswer(member_id, event.epoch, 0, None)
 
-    def _remove(self, group: ConsumerGroup, member: Member, reason: str) -> None:
-        self._forget(group, member.id)
-        self.out.records += g.member_tombstones(group.id, member.id)
-        rest = {member_id: other for member_id, other in group.members.items() if member_id != member.id}
+    def remove(self, group: ConsumerGroup, members: Collection[Member], reason: str) -> None:
+        """Members are gone. If those that are left all use the classic protocol, the group does so as well from now on, if it may."""
+        rest = dict(group.members)
+        for member in members:
+            self._forget(group, member.id)
+            del rest[member.id]
+        first = next(iter(members))
+        if self.migration.may_downgrade(rest.values()):
+            self.migration.downgrade(group, rest.values(), (reason, first.id, first.client_id, None))
+            return
+        for member in members:
+            self.out.records += g.member_tombstones(group.id, member.id)
         resolved = dict(group.resolved)
-        if member.regex:
-            self._resolve(group, rest, resolved)
-        self.out.records.append(g.epoch_record(group.id, group.epoch + 1, self._hash(rest, resolved)))
-        self._tell(group, group.epoch + 1, len(rest), reason, member)
+        subscriptions = group.subscriptions_after(members)
+        if any(member.regex for member in members):
+            self._resolve(group, subscriptions, resolved)
+        self.out.records.append(g.epoch_record(group.id, group.epoch + 1, self._hash(subscriptions, resolved)))
+        self._tell(group, group.epoch + 1, len(rest), reason, first)
 
     def _forget(self, group: ConsumerGroup, member_id: str) -> None:
-        session = group.sessions.pop(member_id, None)
-        if session is not None:
-            self.deadlines.clear(session)
-        self._unwatch(group, member_id)
+        for deadlines in (group.sessions, group.revocations, group.joins, group.syncs):
+            self.clear(deadlines, member_id)
 
     # time
 
-    def _heard(self, group: ConsumerGroup, member_id: str) -> None:
-        session = group.sessions.get(member_id)
+    def heard(self, group: ConsumerGroup, member: Member) -> None:
+        """Its session begins anew."""
+        session = group.sessions.get(member.id)
         if session is None:
-            session = group.sessions[member_id] = Deadline(self.session_over, group, member_id)
-        self.deadlines.set(session, self.now_ms + self.setting(group.id, "session.timeout.ms"))
+            session = group.sessions[member.id] = Deadline(self.session_over, group, member.id)
+        classic = member.classic
+        self.deadlines.set(session, self.now_ms + (self.setting(group.id, "session.timeout.ms") if classic is None else classic.session_timeout_ms))
 
     def _watch(self, group: ConsumerGroup, member: Member) -> None:
-        """Somebody who has to give up partitions has its rebalance timeout for it, from when it was first told."""
-        if member.state != g.UNREVOKED_PARTITIONS or member.epoch < 0:
-            self._unwatch(group, member.id)
-            return
+        """Somebody who has to give up partitions has its rebalance timeout for it, from when it was first told. Members of the
+        classic protocol are watched between JoinGroup and SyncGroup instead."""
+        if member.state != UNREVOKED_PARTITIONS or member.epoch < 0 or member.classic is not None:
+            return self.clear(group.revocations, member.id)
         watch = group.revocations.get(member.id)
         if watch is not None and watch.arguments[2] == (member.epoch, frozenset(member.revoking)):
-            return
-        self._unwatch(group, member.id)
+            return None
+        self.clear(group.revocations, member.id)
         watch = Deadline(self.revocation_over, group, member.id, (member.epoch, frozenset(member.revoking)))
         group.revocations[member.id] = watch
-        self.deadlines.set(watch, self.now_ms + max(member.rebalance_timeout_ms, 0))
+        return self.deadlines.set(watch, self.now_ms + max(member.rebalance_timeout_ms, 0))
 
-    def _unwatch(self, group: ConsumerGroup, member_id: str) -> None:
-        watch = group.revocations.pop(member_id, None)
-        if watch is not None:
-            self.deadlines.clear(watch)
+    def clear(self, deadlines: dict[str, Deadline], member_id: str) -> None:
+        """One of a member's deadlines is not due any more, if it was."""
+        deadline = deadlines.pop(member_id, None)
+        if deadline is not None:
+            self.deadlines.clear(deadline)
 
     def session_over(self, group: ConsumerGroup, member_id: str) -> None:
         """Nothing was heard of a member."""
-        member = group.members.get(member_id)
-        if member is not None and group.state != DEAD:
-            self._remove(group, member, "a member was not heard of in its session timeout")
+        self.expired(group, member_id, "a member was not heard of in its session timeout")
 
     def revocation_over(self, group: ConsumerGroup, member_id: str, _: object) -> None:
         """A member has not given up what it should (A54)."""
         member = group.members.get(member_id)
-        if member is not None and group.state != DEAD and member.state == g.UNREVOKED_PARTITIONS:
-            self._remove(group, member, "a member did not give up its partitions in its rebalance timeout")
+        if member is not None and member.state == UNREVOKED_PARTITIONS:
+            self.expired(group, member_id, "a member did not give up its partitions in its rebalance timeout")
+
+    def expired(self, group: ConsumerGroup, member_id: str, reason: str) -> None:
+        """A member is gone, if it was not already."""
+        member = group.members.get(member_id)
+        if member is not None and group.state != DEAD:
+            self.remove(group, (member,), reason)
 
 
 def _check_epoch(member: Member, event: ConsumerHeartbeat) -> None:
@@ -420,20 +481,16 @@ def _check_epoch(member: Member, event: ConsumerHeartbeat) -> None:
     )
 
 
-def _full(limit: int) -> KafkaError:
-    return KafkaError(ErrorCode.GROUP_MAX_SIZE_REACHED, f"The consumer group has reached its maximum capacity of {limit} members.")
-
-
 def check(event: ConsumerHeartbeat, needs_id: bool, assignors: Collection[str]) -> None:
     """What is wrong with a heartbeat whatever the group: INVALID_REQUEST, UNSUPPORTED_ASSIGNOR. `needs_id`: the client makes the ids."""
     said = None
-    if not event.member_id and (needs_id or event.epoch != 0):
+    if not event.member_id.strip(BLANK) and (needs_id or event.epoch != 0):
         said = "MemberId can't be empty."
-    elif not event.group_id:
+    elif not event.group_id.strip(BLANK):
         said = "GroupId can't be empty."
-    elif event.instance_id == "":
+    elif event.instance_id is not None and not event.instance_id.strip(BLANK):
         said = "InstanceId can't be empty."
-    elif event.rack_id == "":
+    elif event.rack_id is not None and not event.rack_id.strip(BLANK):
         said = "RackId can't be empty."
     elif event.epoch == 0:
         if event.rebalance_timeout_ms == -1:
@@ -456,3 +513,5 @@ def check(event: ConsumerHeartbeat, needs_id: bool, assignors: Collection[str]) 
 
 
 LEAVING = (LEAVE, LEFT_FOR_A_WHILE)
+BLANK = "".join(map(chr, range(33)))
+"""What Java takes from the ends of a text."""

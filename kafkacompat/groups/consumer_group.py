@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..errors import ErrorCode
 from . import records as r
 from .consumer_records import ConsumerRecord
 from .deadlines import Deadline
 from .group import DEAD, EMPTY, Group
+from .reconciliation import MEMBER_STABLE
+from .vote import vote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from .assignors import TopicPartition
     from .codec import Offset
@@ -22,10 +24,8 @@ RECONCILING = "Reconciling"
 STABLE = "Stable"
 """The states beside Empty and Dead, in Kafka's words."""
 
-MEMBER_STABLE = 0
-UNREVOKED_PARTITIONS = 1
-UNRELEASED_PARTITIONS = 2
-"""The states of a member, as its record has them."""
+FIRST_EPOCH = 1
+"""Of a new group; its first member makes it one more, if it subscribes to anything."""
 
 LEFT_FOR_A_WHILE = -2
 """The epoch of a static member that is away and keeps its place."""
@@ -46,23 +46,42 @@ class Cluster(Protocol):
     def topic_name(self, topic_id: bytes) -> str | None:
         """The name of the topic with this id."""
 
-    def topic_names(self) -> Iterable[str]:
+    def racks(self, name: str) -> Sequence[Sequence[str]]:
+        """For each partition of a topic that there is, the racks of its replicas."""
+
+    def topic_names(self) -> Collection[str]:
         """All topics."""
 
     def group_config(self, group_id: str) -> Mapping[str, str]:
         """What was set for one group, by Kafka's names."""
 
 
+class ClassicProtocols(NamedTuple):
+    """What a member of the classic protocol has said in JoinGroup; `protocols` are (name, metadata), the best first."""
+
+    session_timeout_ms: int
+    protocols: tuple[tuple[str, bytes], ...]
+
+
+class Subscription(NamedTuple):
+    """What a member wants: topics by name and by regex, and who is to assign them."""
+
+    topics: tuple[str, ...]
+    regex: str | None
+    assignor: str | None
+
+
 class Member:
     """One member. Treated as immutable: `changed` gives another one.
 
-    `assigned` and `revoking` are (topic id, partition) -> the epoch in which it was given to the member (KIP-1251): what it may
+    `classic` is None for members of the consumer protocol. `assigned` and `revoking` are (topic id, partition) -> the epoch in which it was given to the member (KIP-1251): what it may
     own, and what it was told to give up and has not yet confirmed. `topics` is in order and without doubles.
     """
 
     __slots__ = (
         "assigned",
         "assignor",
+        "classic",
         "client_host",
         "client_id",
         "epoch",
@@ -77,7 +96,7 @@ class Member:
         "topics",
     )
 
-    SUBSCRIPTION = ("instance_id", "rack_id", "client_id", "client_host", "topics", "regex", "rebalance_timeout_ms", "assignor")
+    SUBSCRIPTION = ("instance_id", "rack_id", "client_id", "client_host", "topics", "regex", "rebalance_timeout_ms", "assignor", "classic")
     """What its metadata record says."""
     CURRENT = ("epoch", "previous_epoch", "state", "assigned", "revoking")
     """What its assignment record says."""
@@ -92,6 +111,7 @@ class Member:
         self.regex: str | None = None
         self.rebalance_timeout_ms = -1
         self.assignor: str | None = None
+        self.classic: ClassicProtocols | None = None
         self.epoch = 0
         self.previous_epoch = -1
         self.state = MEMBER_STABLE
@@ -108,9 +128,20 @@ class Member:
             setattr(other, name, values[name] if name in values else getattr(self, name))
         return other
 
+    def saying(self, values: Mapping[str, Any]) -> Member:
+        """One with these values: itself if it has them."""
+        if all(getattr(self, name) == value for name, value in values.items()):
+            return self
+        return self.changed(**values)
+
     def same(self, other: Member, names: Iterable[str]) -> bool:
         """Are these values equal in both?"""
         return all(getattr(self, name) == getattr(other, name) for name in names)
+
+    @property
+    def subscription(self) -> Subscription:
+        """What it wants."""
+        return Subscription(self.topics, self.regex, self.assignor)
 
     def is_reconciled_to(self, epoch: int) -> bool:
         """Has it all and only what the target of this epoch gives it?"""
@@ -126,24 +157,31 @@ def nested(partitions: Iterable[TopicPartition]) -> dict[bytes, list[int]]:
 
 
 class ConsumerGroup(Group):
-    """One consumer group. `apply` alone changes what is hard; `sessions`, `revocations`, `checked` and `history` are soft.
+    """One consumer group. `apply` alone changes what is hard; `checked`, `even`, `history` and the deadlines (`sessions`, `revocations`,
+    `joins`, `syncs`, by member id) are soft.
 
     `targets` are what the members are to have, by member id, of the target assignment of epoch `target_epoch`, made at
     `target_ms`. `owners` says which member has a partition, assigned or not yet given up. `resolved` are the topics of each regex.
+    `subscriptions` counts the members by what they want. `even` is (epoch, what they want, partitions by topic id) of a target that
+    `uniform` made for members that all want the same.
     """
 
     __slots__ = (
         "_state",
         "checked",
         "epoch",
+        "even",
         "hash",
         "history",
+        "joins",
         "members",
         "owners",
         "resolved",
         "revocations",
         "sessions",
         "static",
+        "subscriptions",
+        "syncs",
         "target_epoch",
         "target_ms",
         "targets",
@@ -155,18 +193,22 @@ class ConsumerGroup(Group):
         self._state: str | None = None
         super().__init__(group_id)
         self.protocol_type = "consumer"
-        self.epoch = 0
+        self.epoch = FIRST_EPOCH
         self.hash = 0
         self.target_epoch = 0
         self.target_ms = 0
         self.members: dict[str, Member] = {}
         self.static: dict[str, str] = {}
+        self.subscriptions: dict[Subscription, int] = {}
         self.targets: dict[str, frozenset[TopicPartition]] = {}
         self.owners: dict[TopicPartition, str] = {}
         self.resolved: dict[str, frozenset[str]] = {}
         self.sessions: dict[str, Deadline] = {}
         self.revocations: dict[str, Deadline] = {}
+        self.joins: dict[str, Deadline] = {}
+        self.syncs: dict[str, Deadline] = {}
         self.checked: tuple[int, int] | None = None
+        self.even: tuple[int, Subscription, dict[bytes, int]] | None = None
         self.history: list[Generation] = []
 
     def __repr__(self) -> str:
@@ -224,11 +266,12 @@ class ConsumerGroup(Group):
         if value is None:
             if old is not None:
                 self._disown(old)
+                _count(self.subscriptions, (old,), -1)
                 del self.members[member_id]
                 if old.instance_id is not None and self.static.get(old.instance_id) == member_id:
                     del self.static[old.instance_id]
             return
-        self.members[member_id] = (old or Member(member_id)).changed(
+        new = (old or Member(member_id)).changed(
             instance_id=value.instance_id,
             rack_id=value.rack_id,
             client_id=value.client_id,
@@ -237,7 +280,12 @@ class ConsumerGroup(Group):
             regex=value.subscribed_topic_regex or None,
             rebalance_timeout_ms=value.rebalance_timeout_ms,
             assignor=value.server_assignor,
+            classic=_classic(value.classic_member_metadata),
         )
+        _count(self.subscriptions, (new,), 1)
+        if old is not None:
+            _count(self.subscriptions, (old,), -1)
+        self.members[member_id] = new
         if value.instance_id is not None:
             self.static[value.instance_id] = member_id
 
@@ -294,18 +342,30 @@ class ConsumerGroup(Group):
 
     def subscribed(self) -> set[str]:
         """The topics that the members subscribe to, by name or regex."""
-        return subscribed_topics(self.members.values(), self.resolved)
+        return subscribed_topics(self.subscriptions, self.resolved)
+
+    def subscriptions_after(self, gone: Iterable[Member], come: Iterable[Member] = ()) -> Collection[Subscription]:
+        """What the members want when some are gone and others have come."""
+        counts = dict(self.subscriptions)
+        _count(counts, come, 1)
+        _count(counts, gone, -1)
+        return counts
+
+    def supports(self, protocol_type: str, protocols: Iterable[tuple[str, bytes]]) -> bool:
+        """Could a member of the classic protocol with these protocols join? One of them has to be known to all others of that kind."""
+        others = [{name for name, _ in m.classic.protocols} for m in self.members.values() if m.classic is not None]
+        return protocol_type == self.protocol_type and any(all(name in known for known in others) for name, _ in protocols)
+
+    def waits_for_others(self, member: Member) -> bool:
+        """Does somebody still have a partition that this member is to get?"""
+        return any(tp in self.owners and tp not in member.assigned for tp in self.targets.get(member.id, ()))
 
     def reads(self, topic: str) -> bool:
         return topic in self.subscribed()
 
-    def assignor(self, default: str, members: Iterable[Member] | None = None) -> str:
+    def assignor(self, default: str) -> str:
         """The assignor that most members ask for; `default` when none does."""
-        votes: dict[str, int] = {}
-        for member in self.members.values() if members is None else members:
-            if member.assignor:
-                votes[member.assignor] = votes.get(member.assignor, 0) + 1
-        return max(votes, key=votes.__getitem__) if votes else default
+        return assignor(default, self.members.values())
 
     # what offsets ask
 
@@ -315,15 +375,17 @@ class ConsumerGroup(Group):
         member = self.members.get(member_id)
         if member is None:
             return ErrorCode.UNKNOWN_MEMBER_ID
-        return 0 if generation == member.epoch else ErrorCode.STALE_MEMBER_EPOCH
+        return 0 if generation == member.epoch else _stale(member)
 
     def check_commit_of(self, event: Commit) -> int:
         """An older epoch is good for partitions that the member already had then (KIP-1251)."""
         code = super().check_commit_of(event)
         member = self.members.get(event.member_id)
-        if code != ErrorCode.UNKNOWN_MEMBER_ID and member is not None and not event.knows_epochs:
+        if member is None:
+            return code
+        if member.classic is None and not event.knows_epochs:
             return ErrorCode.UNSUPPORTED_VERSION
-        if code == ErrorCode.STALE_MEMBER_EPOCH and member is not None and 0 <= event.generation < member.epoch:
+        if code and event.generation < member.epoch:
             for _, topic_id, partition, *_ in event.offsets:
                 given = member.assigned.get((topic_id, partition), member.revoking.get((topic_id, partition)))
                 if given is None or event.generation < given:
@@ -337,7 +399,7 @@ class ConsumerGroup(Group):
         member = self.members.get(member_id or "")
         if member is None:
             return ErrorCode.UNKNOWN_MEMBER_ID
-        return 0 if member.epoch == member_epoch else ErrorCode.STALE_MEMBER_EPOCH
+        return 0 if member.epoch == member_epoch else _stale(member)
 
     def check_delete_offsets(self) -> int:
         return 0
@@ -346,7 +408,27 @@ class ConsumerGroup(Group):
         return None if self.reads(topic) else offset.commit_timestamp_ms
 
 
-def subscribed_topics(members: Iterable[Member], resolved: Mapping[str, frozenset[str]]) -> set[str]:
+def _stale(member: Member) -> int:
+    """The code for another epoch than the member's."""
+    return ErrorCode.STALE_MEMBER_EPOCH if member.classic is None else ErrorCode.ILLEGAL_GENERATION
+
+
+def _count(counts: dict[Subscription, int], members: Iterable[Member], difference: int) -> None:
+    """More or fewer members want what these do."""
+    for member in members:
+        subscription = member.subscription
+        counts[subscription] = counts.get(subscription, 0) + difference
+        if not counts[subscription]:
+            del counts[subscription]
+
+
+def assignor(default: str, members: Iterable[Member]) -> str:
+    """The assignor that most of these members ask for; `default` when none does."""
+    names = [member.assignor for member in members if member.assignor]
+    return vote(names) if names else default
+
+
+def subscribed_topics(members: Iterable[Member | Subscription], resolved: Mapping[str, frozenset[str]]) -> set[str]:
     """The topics that these members subscribe to, by name or regex."""
     found: set[str] = set()
     for member in members:
@@ -359,9 +441,20 @@ def subscribed_topics(members: Iterable[Member], resolved: Mapping[str, frozense
 def _with_epochs(topics: Iterable[r.TopicPartitions], epoch: int) -> dict[TopicPartition, int]:
     found = {}
     for topic in topics:
-        epochs = topic.assignment_epochs or [epoch] * len(topic.partitions)
+        epochs = topic.assignment_epochs or [max(epoch, 0)] * len(topic.partitions)
         found.update({(bytes(topic.topic_id), p): e for p, e in zip(topic.partitions, epochs, strict=True)})
     return found
+
+
+def _classic(value: r.ClassicMemberMetadata | None) -> ClassicProtocols | None:
+    return None if value is None else ClassicProtocols(value.session_timeout_ms, tuple((p.name, bytes(p.metadata)) for p in value.supported_protocols))
+
+
+def _classic_metadata(classic: ClassicProtocols | None) -> r.ClassicMemberMetadata | None:
+    if classic is None:
+        return None
+    protocols = [r.ClassicProtocol(name=name, metadata=metadata) for name, metadata in classic.protocols]
+    return r.ClassicMemberMetadata(session_timeout_ms=classic.session_timeout_ms, supported_protocols=protocols)
 
 
 def _without_epochs(held: Mapping[TopicPartition, int]) -> list[r.TopicPartitions]:
@@ -388,7 +481,7 @@ def member_record(group_id: str, member: Member) -> ConsumerRecord:
         subscribed_topic_regex=member.regex or "",
         rebalance_timeout_ms=member.rebalance_timeout_ms,
         server_assignor=member.assignor,
-        classic_member_metadata=None,
+        classic_member_metadata=_classic_metadata(member.classic),
     )
     return ConsumerRecord(r.ConsumerGroupMemberMetadataKey(group_id=group_id, member_id=member.id), value)
 

@@ -1,9 +1,10 @@
 """The machine of one partition of `__consumer_offsets`: the groups whose ids lead to it, and their offsets.
 
-    Join, Sync, Leave       classic.py     answered now, or when the generation or the assignment is there
-    ConsumerHeartbeat       consumer.py    answered now
-    Commit, DeleteOffsets   offsets.py     answered now
-    DeleteGroup, TopicGone                 answered now
+    Join, Sync, Leave       classic.py            answered now, or when the generation or the assignment is there
+                            classic_members.py    the same of consumer groups, answered now
+    ConsumerHeartbeat       consumer.py           answered now
+    Commit, DeleteOffsets   offsets.py            answered now
+    DeleteGroup, TopicGone                        answered now
 
 Heartbeats and reads leave nothing behind that the log would have to know: they are plain calls, not events.
 
@@ -11,8 +12,8 @@ Hard, and so changed by `apply` alone: which groups the log knows (`recorded`), 
 soft: while it is live `apply` leaves it as the move has made it, at start-up it is made from the record. A machine that could
 not append is thrown away, so nothing that a move did too early is ever seen.
 
-Other kinds of group come in as further classes of `Group` in `groups`, with their own records in place of `Foreign`. A group that
-is Empty becomes one of another kind when somebody of that kind joins; its offsets stay.
+Other kinds of group come in as further classes of `Group` in `groups`, with their own records in place of `Foreign`. How a group
+becomes one of another kind is in `migration.py`.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ from ..log.machine import Outcome
 from . import codec, events, offsets
 from .classic import ClassicRules
 from .classic_group import ClassicGroup
+from .classic_members import ClassicMembers
 from .codec import Foreign, GroupRecord, OffsetRecord
 from .consumer import LEAVING, ConsumerRules
 from .consumer_group import ConsumerGroup
 from .consumer_records import ConsumerRecord
 from .deadlines import Deadline, Deadlines
 from .group import DEAD, EMPTY, Group, Settings
+from .metadata_hash import TopicHashes
+from .migration import Migration
 from .records import ConsumerGroupMetadataKey
 
 if TYPE_CHECKING:
@@ -52,6 +56,9 @@ class Nothing:
     def topic_name(self, topic_id: bytes) -> str | None:
         return None
 
+    def racks(self, name: str) -> list[list[str]]:
+        return []
+
     def topic_names(self) -> list[str]:
         return []
 
@@ -62,7 +69,19 @@ class Nothing:
 class GroupMachine:
     """Pure. `settings` are read by Kafka's names as they are needed, so that what is changed at run time counts at once."""
 
-    __slots__ = ("_consumer", "_deadlines", "_in_transactions", "_live", "_rules", "_sweep", "foreign", "groups", "settings")
+    __slots__ = (
+        "_classic_members",
+        "_consumer",
+        "_deadlines",
+        "_in_transactions",
+        "_live",
+        "_migration",
+        "_rules",
+        "_sweep",
+        "foreign",
+        "groups",
+        "settings",
+    )
 
     def __init__(self, settings: Settings, cluster: Cluster | None = None) -> None:
         self.settings = settings
@@ -71,7 +90,11 @@ class GroupMachine:
         self._in_transactions: dict[int, dict[str, None]] = {}
         self._deadlines = Deadlines()
         self._rules = ClassicRules(settings, self._deadlines)
-        self._consumer = ConsumerRules(settings, self._deadlines, cluster or Nothing())
+        cluster = cluster or Nothing()
+        hashes = TopicHashes(cluster)
+        self._migration = Migration(settings, cluster, hashes, self._rules, self.groups)
+        self._consumer = ConsumerRules(settings, self._deadlines, cluster, hashes, self._migration)
+        self._classic_members = ClassicMembers(self._consumer)
         self._sweep = Deadline(self._expire_offsets)
         self._live = False
 
@@ -217,10 +240,13 @@ class GroupMachine:
     def heartbeat(self, group_id: str, member_id: str, instance_id: str | None, generation: int, now_ms: int) -> int:
         """The code to answer. Only the member's session is different afterwards, and ends later."""
         group = self.groups.get(group_id)
-        if type(group) is not ClassicGroup:
-            return ErrorCode.UNKNOWN_MEMBER_ID
         if not self._live:
             self._begin(now_ms)
+        if type(group) is ConsumerGroup:
+            self._consumer.now_ms = now_ms
+            return self._classic_members.heartbeat(group, member_id, instance_id, generation)
+        if type(group) is not ClassicGroup:
+            return ErrorCode.UNKNOWN_MEMBER_ID
         return self._rules.heartbeat(group, member_id, instance_id, generation, now_ms)
 
     def is_sign_of_life(self, group_id: str, member_id: str, epoch: int, now_ms: int) -> bool:
@@ -234,7 +260,7 @@ class GroupMachine:
 
     def fetch(self, group_id: str, topic: str, topic_id: bytes, partition: int) -> Offset | None:
         """A committed offset, None where there is none. See `offsets.fetch`."""
-        return offsets.fetch(self.groups.get(group_id), topic, topic_id, partition)
+        return offsets.fetch(self.groups.get(group_id), topic, topic_id, (partition,))[0]
 
     # -- decisions -----------------------------------------------------------------------------------------------------
 
@@ -244,53 +270,40 @@ class GroupMachine:
             group.state_since_ms = None
         return group
 
-    def _classic(self, group_id: str) -> ClassicGroup | None:
-        group = self.groups.get(group_id)
-        return group if isinstance(group, ClassicGroup) else None
-
     def _join(self, event: events.Join, ticket: int) -> None:
-        out = self._rules.out
         settings = self.settings
         group = self.groups.get(event.group_id)
-        if isinstance(group, ConsumerGroup) and not group.members and event.group_id and not event.member_id:
-            out.records += group.tombstones()
-            left = group
-            group = self._new_group(event.group_id)
-            group.take_offsets_of(left)
-        before = len(out.records)
-        is_new = group is None or before > 0
-        code = 0
         if not event.group_id:
-            code = ErrorCode.INVALID_GROUP_ID
-        elif not settings["group.min.session.timeout.ms"] <= event.session_timeout_ms <= settings["group.max.session.timeout.ms"]:
-            code = ErrorCode.INVALID_SESSION_TIMEOUT
-        elif group is None:
+            return self._refuse_join(event, ticket, ErrorCode.INVALID_GROUP_ID)
+        if not settings["group.min.session.timeout.ms"] <= event.session_timeout_ms <= settings["group.max.session.timeout.ms"]:
+            return self._refuse_join(event, ticket, ErrorCode.INVALID_SESSION_TIMEOUT)
+        if isinstance(group, ConsumerGroup) and group.members:
+            return self._classic_members.join(group, event, ticket)
+        ended: list[Entry] = []
+        if not isinstance(group, ClassicGroup):
             if event.member_id:
-                code = ErrorCode.UNKNOWN_MEMBER_ID
-            else:
-                group = self._new_group(event.group_id)
-        elif not isinstance(group, ClassicGroup):
-            code = ErrorCode.INCONSISTENT_GROUP_PROTOCOL
-        if code:
-            # Whether it has an id is asked first, as in Apache Kafka.
-            comes_again = code == ErrorCode.INCONSISTENT_GROUP_PROTOCOL and event.needs_id and not event.member_id and event.instance_id is None
-            if comes_again:
-                code = ErrorCode.MEMBER_ID_REQUIRED
-            out.replies.append((ticket, events.Joined(code, f"{event.client_id}-{event.new_id}" if comes_again else event.member_id)))
-            return
-        assert isinstance(group, ClassicGroup)
-        self._rules.join(group, event, ticket)
-        if is_new and len(out.records) == before:
-            out.records.append(group.first_record())
+                return self._refuse_join(event, ticket, ErrorCode.UNKNOWN_MEMBER_ID)
+            new = self._new_group(event.group_id)
+            if group is not None:
+                new.take_offsets_of(group)
+                ended = group.tombstones()
+            self._rules.join(new, event, ticket)
+            if not self._rules.out.records:
+                ended.append(new.first_record())
+            self._rules.out.records[:0] = ended
+            return None
+        return self._rules.join(group, event, ticket)
+
+    def _refuse_join(self, event: events.Join, ticket: int, code: int) -> None:
+        self._rules.out.replies.append((ticket, events.Joined(code, event.member_id)))
 
     def _heartbeat(self, event: events.ConsumerHeartbeat, ticket: int) -> None:
-        out, rules = self._rules.out, self._consumer
+        out = self._rules.out
         answer: events.HeartbeatAnswer | KafkaError
         try:
             answer = self._heartbeat_answer(event)
         except KafkaError as error:
-            out.records = []
-            rules.out.records = out.records
+            out.records.clear()
             answer = error
         out.replies.append((ticket, answer))
 
@@ -299,40 +312,52 @@ class GroupMachine:
         if isinstance(known, ConsumerGroup):
             if event.epoch in LEAVING:
                 return self._consumer.leave(known, event)
-            return self._consumer.heartbeat(known, event, False)
+            return self._consumer.heartbeat(known, event)
         if event.epoch != 0 and known is None:
             kind = "Group" if event.epoch in LEAVING else "Consumer group"
             raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, f"{kind} {event.group_id} not found.")
-        if known is not None and (event.epoch != 0 or known.state != EMPTY or (isinstance(known, ClassicGroup) and known.pending)):
+        if known is not None and (event.epoch != 0 or not isinstance(known, ClassicGroup)):
             raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {event.group_id} is not a consumer group.")
-        group = ConsumerGroup(event.group_id)
+        if known is None or known.state == EMPTY:
+            group = ConsumerGroup(event.group_id)
+            if known is not None:
+                group.take_offsets_of(known)
+                if known.recorded is not None:
+                    self._rules.out.records.append(GroupRecord(known.id, None))
+        else:
+            group = self._migration.upgraded(known)
+            self._consumer.loaded(group)
+        try:
+            answer = self._consumer.heartbeat(group, event)
+        except KafkaError:
+            group.state = DEAD
+            raise
         if known is not None:
-            group.take_offsets_of(known)
-            if isinstance(known, ClassicGroup) and known.recorded is not None:
-                self._rules.out.records.append(GroupRecord(known.id, None))
-        answer = self._consumer.heartbeat(group, event, True)
-        if known is not None:
-            known.state = DEAD
+            self._rules.retire(known)
         self.groups[group.id] = group
         return answer
 
     def _sync(self, event: events.Sync, ticket: int) -> None:
-        group = self._classic(event.group_id)
+        group = self.groups.get(event.group_id)
         if not event.group_id:
             self._rules.out.replies.append((ticket, events.Synced(ErrorCode.INVALID_GROUP_ID)))
-        elif group is None:
-            self._rules.out.replies.append((ticket, events.Synced(ErrorCode.UNKNOWN_MEMBER_ID)))
-        else:
+        elif isinstance(group, ClassicGroup):
             self._rules.sync(group, event, ticket)
+        elif isinstance(group, ConsumerGroup):
+            self._classic_members.sync(group, event, ticket)
+        else:
+            self._rules.out.replies.append((ticket, events.Synced(ErrorCode.UNKNOWN_MEMBER_ID)))
 
     def _leave(self, event: events.Leave, ticket: int) -> None:
-        group = self._classic(event.group_id)
+        group = self.groups.get(event.group_id)
         if not event.group_id:
             self._rules.out.replies.append((ticket, ErrorCode.INVALID_GROUP_ID))
-        elif group is None:
-            self._rules.out.replies.append((ticket, [ErrorCode.UNKNOWN_MEMBER_ID for _ in event.members]))
-        else:
+        elif isinstance(group, ClassicGroup):
             self._rules.leave(group, event, ticket)
+        elif isinstance(group, ConsumerGroup):
+            self._classic_members.leave(group, event, ticket)
+        else:
+            self._rules.out.replies.append((ticket, [ErrorCode.UNKNOWN_MEMBER_ID for _ in event.members]))
 
     def _commit(self, event: events.Commit, ticket: int) -> None:
         out = self._rules.out

@@ -86,14 +86,14 @@ def _store(group: Group, topic: str, partition: int, offset: Offset) -> None:
     partitions[partition] = offset
 
 
-def fetch(group: Group | None, topic: str, topic_id: bytes, partition: int) -> Offset | None:
-    """The committed offset. One of another topic of the same name is none; a `topic_id` of zeros takes any."""
-    if group is None:
-        return None
-    found = group.offsets.get(topic, {}).get(partition)
-    if found is not None and topic_id != found.topic_id and ZERO_UUID not in (topic_id, found.topic_id):
-        return None
-    return found
+def fetch(group: Group | None, topic: str, topic_id: bytes, partitions: Iterable[int]) -> list[Offset | None]:
+    """The committed offsets of these partitions. One of another topic of the same name is none; a `topic_id` of zeros takes any."""
+    known = {} if group is None else group.offsets.get(topic, {})
+    found = map(known.get, partitions)
+    if topic_id == ZERO_UUID:
+        return list(found)
+    ours = (topic_id, ZERO_UUID)
+    return [offset if offset is None or offset.topic_id in ours else None for offset in found]
 
 
 def delete(group: Group, partitions: Iterable[tuple[str, int]]) -> tuple[list[OffsetRecord], list[int]]:

@@ -11,6 +11,7 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from ..errors import KafkaError
 from ..records.batch import NO_PRODUCER_ID, build_batch
 from ..records.record import Record
 from .producers import NO_EPOCH
@@ -53,7 +54,10 @@ class Compaction:
             return self._offset <= self._end_offset
         if log.high_watermark < self._end_offset:
             return True  # what it replaces may not be on its way yet
-        log.rewrite(self._end_offset, self._batches)
+        try:
+            log.rewrite(self._end_offset, self._batches)
+        except KafkaError:
+            pass  # the log is what it was, only longer
         return False
 
     def _add(self, records: list[Record], producer: tuple[int, int] | None) -> None:

@@ -119,7 +119,7 @@ class Shard:
         self._compaction_timer: Cancellable | None = None
         self.machine = make_machine()
         self._replay()
-        self._arm()
+        self.arm()
 
     def submit_now(self, event: Any) -> Any:
         """Decide, append, apply; return the reply, which the machine must have at once, before it need be durable.
@@ -191,7 +191,7 @@ class Shard:
                 future = self._parked.pop(ticket, None)
                 if future is not None and not future.done():
                     future.set_result(answer)
-        self._arm()
+        self.arm()
         return found, reply
 
     def _append_batch(self, outcome: Outcome, now_ms: int) -> None:
@@ -206,8 +206,8 @@ class Shard:
         )
         self.log.append_internal(batch)
 
-    def _arm(self) -> None:
-        """Keep the one timer at the machine's deadline."""
+    def arm(self) -> None:
+        """Keep the one timer at the machine's deadline; also for who has moved it by a plain call."""
         deadline = self.machine.deadline_ms()
         if deadline == self._timer_at:
             return
@@ -224,7 +224,7 @@ class Shard:
         now_ms = self._now_ms()
         deadline = self.machine.deadline_ms()
         if deadline is None or deadline > now_ms:  # the clock was set back, or stands still in a test
-            self._arm()
+            self.arm()
             return
         try:
             self._carry(self.machine.expire(now_ms), now_ms, 0)
@@ -263,7 +263,7 @@ class Shard:
         for future in parked.values():
             if not future.done():
                 future.set_exception(error)
-        self._arm()
+        self.arm()
 
     def _replay(self) -> None:
         machine = self.machine

@@ -15,6 +15,7 @@ from kafkacompat.clock import ManualClock
 from kafkacompat.context import RequestContext
 from kafkacompat.dispatch import Dispatch, Waiting
 from kafkacompat.log.partition import PartitionLog
+from kafkacompat.log.store import Store
 from kafkacompat.records.batch import split_batches
 from kafkacompat.wire.message import Message
 from tests.api.serving import Serving
@@ -52,8 +53,8 @@ class Pending:
 class Asking(Serving):
     """`Serving` whose requests go through `Dispatch`; `pass_ms` lets time pass, for the clock and for waits alike."""
 
-    def __init__(self, config: dict[str, Any] | None = None, *, nodes: int = 1) -> None:
-        super().__init__(nodes, **(config or {}))
+    def __init__(self, config: dict[str, Any] | None = None, *, nodes: int = 1, store: Store | None = None) -> None:
+        super().__init__(nodes, store=store, **(config or {}))
         self.dispatch = Dispatch()
         self._now = self.loop.time()
         self.loop.time = lambda: self._now  # type: ignore[method-assign]

@@ -13,15 +13,23 @@ from kafkacompat.broker import Broker
 from kafkacompat.clock import ManualClock
 from kafkacompat.config import BrokerConfig
 from kafkacompat.context import RequestContext
+from kafkacompat.log.logs import Logs
+from kafkacompat.log.store import Store
 from kafkacompat.wire.message import Message
 
 
 class Serving:
-    """`Serving(nodes=3, **{"num.partitions": 2})`; close it, or use it as a context manager. Node n listens on port 9092 + n."""
+    """`Serving(nodes=3, **{"num.partitions": 2})`; close it, or use it as a context manager. Node n listens on port 9092 + n.
+
+    Logs are in memory, or in the test's own `store=`.
+    """
 
     def __init__(self, nodes: int = 1, **config: Any) -> None:
+        store: Store | None = config.pop("store", None)
         values = {"kafkacompat.nodes": nodes, "node.id": 0, **{k.replace("__", "."): v for k, v in config.items()}}
         self.broker = Broker(BrokerConfig(values), clock=ManualClock(), seed=1)
+        if store is not None:
+            self.broker.logs = Logs(store)
         self.loop = asyncio.new_event_loop()
         for node in self.broker.nodes.values():
             node.endpoints["PLAINTEXT"] = ("127.0.0.1", 9092 + node.id)

@@ -7,8 +7,9 @@ from typing import Any
 from kafkacompat.config import BrokerConfig
 from kafkacompat.errors import KafkaError
 from kafkacompat.groups import events
-from kafkacompat.groups.consumer_group import UNREVOKED_PARTITIONS, ConsumerGroup
+from kafkacompat.groups.consumer_group import ConsumerGroup
 from kafkacompat.groups.coordinator import GroupMachine
+from kafkacompat.groups.reconciliation import UNREVOKED_PARTITIONS
 from kafkacompat.log.machine import Outcome
 
 Owned = set[tuple[str, int]]
@@ -40,6 +41,9 @@ class Topics:
 
     def topic_name(self, topic_id: bytes) -> str | None:
         return next((name for name in self.sizes if self.id(name) == topic_id), None)
+
+    def racks(self, name: str) -> list[list[str]]:
+        return [[] for _ in range(self.sizes[name])]
 
     def topic_names(self) -> list[str]:
         return list(self.sizes)
@@ -169,7 +173,8 @@ class ConsumerRunning:
                         owners[partition] = member.id
                 assert member.epoch <= group.target_epoch <= group.epoch, group
                 assert bool(member.revoking) == (member.state == UNREVOKED_PARTITIONS) or member.epoch < 0, member
-                assert (member.id in group.revocations) == (member.state == UNREVOKED_PARTITIONS and member.epoch >= 0), member
+                watched = member.state == UNREVOKED_PARTITIONS and member.epoch >= 0 and member.classic is None
+                assert (member.id in group.revocations) == watched, member
             assert owners == group.owners
             assert set(group.static.values()) <= set(group.members)
             assert set(group.sessions) == set(group.members), group
@@ -186,8 +191,8 @@ def hard(machine: GroupMachine) -> Any:
         if isinstance(group, ConsumerGroup):
             members = {m.id: tuple(getattr(m, name) for name in m.__slots__) for m in group.members.values()}
             found[group.id] = (group.epoch, group.hash, group.target_epoch, group.target_ms, members, group.targets, group.resolved, group.offsets)
-        elif group.offsets:
-            found[group.id] = group.offsets
+        elif group.offsets or getattr(group, "recorded", None):
+            found[group.id] = (getattr(group, "recorded", None), group.offsets)
     return found
 
 

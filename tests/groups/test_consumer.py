@@ -51,7 +51,7 @@ def test_A46_bad_joins_are_invalid_requests(epoch: int, more: dict[str, Any]) ->
     assert caught.value.code == 42
 
 
-def test_A46_an_empty_regex_is_none() -> None:
+def test_A46a_an_empty_regex_is_none() -> None:
     running = ConsumerRunning()
     one = running.client("m1", ["t"], regex="")
     one.join()

@@ -111,3 +111,49 @@ def test_a_regex_finds_topics_that_come_later(broker: Broker) -> None:
     broker.create_topic("rx-b", 1)
     until([one], lambda _: {p.topic for p in one.assignment()} == {"rx-a", "rx-b"})
     one.close()
+
+
+def classic(broker: Broker, group: str, strategy: str, **config: Any) -> Consumer:
+    timeouts = {"heartbeat_interval_ms": 200, "session_timeout_ms": 10_000}
+    return consumer(broker, group, group_protocol="classic", partition_assignment_strategy=strategy, **timeouts, **config)
+
+
+@pytest.mark.parametrize("strategy", ["cooperative-sticky", "range"])
+def test_a_group_changes_its_protocol_client_by_client_and_back(broker: Broker, strategy: str) -> None:
+    # Up from "range": librdkafka's cooperative-sticky puts data into assignments, so such a group stays a classic one, as with Apache Kafka.
+    name, group_id = f"roll-{strategy}", f"g-roll-{strategy}"
+    broker.create_topic(name, 4)
+    produce(broker, name, 40, 4)
+    got: list[bytes] = []
+
+    def settle(consumers: list[Consumer], kind: str) -> None:
+        """Until the members share the topic evenly and have read it all, in a group of this kind."""
+
+        def shared(_: list[bytes]) -> bool:
+            owned = [[p.partition for p in each.assignment()] for each in consumers]
+            return sorted(p for each in owned for p in each) == [0, 1, 2, 3] and max(map(len, owned)) - min(map(len, owned)) <= 1
+
+        got.extend(until(consumers, shared))
+        got.extend(until(consumers, lambda new: len(set(got) | set(new)) >= produced))
+        for each in consumers:
+            read = [p for p in each.position(each.assignment()) if p.offset >= 0]
+            if read:
+                each.commit(offsets=read, asynchronous=False)
+        group = broker.call(broker.state.groups.group, group_id)
+        assert group is not None and group.kind == kind
+
+    produced = 40
+    members = [classic(broker, group_id, "range", client_id=f"old-{n}", enable_auto_commit=False) for n in range(2)]
+    for each in members:
+        each.subscribe([name])
+    settle(members, "classic")
+    makes: list[Any] = [consumer, consumer, classic, classic]
+    for step, make in enumerate(makes):
+        members.pop(0).close()
+        more = (strategy,) if make is classic else ()
+        members.append(make(broker, group_id, *more, client_id=f"new-{step}", enable_auto_commit=False))
+        members[-1].subscribe([name])
+        settle(members, "classic" if step == 3 else "consumer")
+    for each in members:
+        each.close()
+    assert set(got) == {b"v%d" % i for i in range(40)}

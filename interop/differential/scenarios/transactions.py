@@ -376,7 +376,7 @@ def topic_deleted(talk: Talk, version: int) -> None:
 @scenario("A58", END, "impatient")
 def timed_out(talk: Talk, version: int) -> None:
     topic, one = talk.make_topic(), Instance(talk)
-    one.init(version, "a short timeout", timeout_ms=1500)
+    one.init(version, "a short timeout", timeout_ms=4000)
     one.write(version, topic)
     pid, epoch = one.pid, one.epoch
     talk.settle(lambda: one.state().transaction_state == "CompleteAbort")

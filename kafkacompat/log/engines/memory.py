@@ -98,9 +98,9 @@ class _Chunk:
         "view",
     )
 
-    def __init__(self, size: int, base_offset: int, segment_offset: int) -> None:
-        self.view = _memory(size)
-        self.capacity = size
+    def __init__(self, view: memoryview, base_offset: int, segment_offset: int) -> None:
+        self.view = view
+        self.capacity = len(view)
         self.used = 0
         self.base_offset = base_offset
         self.segment_offset = segment_offset
@@ -203,12 +203,12 @@ class MemoryPartition:
         elif self._rolled:
             capacity = max(FIRST_CHUNK, min(tail.capacity, LARGEST_CHUNK) // 2)
         else:
-            capacity = min(tail.capacity * 2, LARGEST_CHUNK)
+            capacity = max(FIRST_CHUNK, min(tail.capacity * 2, LARGEST_CHUNK))
         while capacity < size and capacity < LARGEST_CHUNK:
             capacity *= 2
         capacity = max(capacity, size)
         self._budget.take(capacity)
-        chunk = _Chunk(capacity, base_offset, base_offset if tail is None or self._rolled else tail.segment_offset)
+        chunk = _Chunk(_memory(capacity), base_offset, base_offset if tail is None or self._rolled else tail.segment_offset)
         if self._chunks is None:
             self._chunks = []
             self.start_offset = base_offset
@@ -397,18 +397,25 @@ class MemoryPartition:
             self._drop(chunks, number, len(chunks))
 
     def _refill(self, batches: Iterable[Buffer], segment_offset: int) -> None:
-        """Chunks of `batches` (each of whole batches) behind what is there, as one segment; `end_offset` stays."""
+        """Full chunks of `batches` (each of whole batches) behind what is there, as one segment; `end_offset` stays. Bytes are not copied."""
         from ...records.batch import split_batches
 
-        end_offset = self.end_offset
         for some in batches:
-            for batch in split_batches(some):
+            view = memoryview(some if type(some) is bytes else bytes(some))
+            self._budget.take(len(view))
+            chunk = _Chunk(view, _place(view, 0)[0], segment_offset)
+            for batch in split_batches(view):
                 header = unpack_header(batch, 0)
-                self.end_offset = header[0]
-                self.append(self.leader_epoch, header[0], end_offset, header[8], bytes(batch[:16]), batch[16:])
-                if self._tail is not None:
-                    self._tail.segment_offset = segment_offset
-        self.end_offset = end_offset
+                if chunk.used >= chunk.next_index:
+                    chunk.index(header[0], chunk.used)
+                chunk.used += len(batch)
+                chunk.max_timestamp = max(chunk.max_timestamp, header[8])
+            if self._chunks is None:
+                self._chunks = []
+                self.start_offset = chunk.base_offset
+            self._chunks.append(chunk)
+            self._tail = chunk
+            self.size_bytes += chunk.used
 
     def rewrite(self, end_offset: int, batches: Iterable[Buffer]) -> None:
         """See `StoredPartition.rewrite`."""
@@ -420,10 +427,9 @@ class MemoryPartition:
         fresh = MemoryPartition(self._budget)
         fresh.end_offset = end_offset = min(end_offset, self.end_offset)
         fresh.leader_epoch = self.leader_epoch
-        start = chunks[0].segment_offset
-        fresh._refill(batches, start)
-        for chunk in chunks[: len(chunks) - len(keep)]:
+        for chunk in chunks[: len(chunks) - len(keep)]:  # given back first: what replaces it is less, and must not be refused
             self._budget.give(chunk.capacity)
+        fresh._refill(batches, chunks[0].segment_offset)
         self._chunks = [*(fresh._chunks or ()), *keep] or None
         self._tail = self._chunks[-1] if self._chunks else None
         self._rolled = self._rolled or not keep
