@@ -79,8 +79,8 @@ class Script:
     def do_init(self, who: str, *words: str) -> None:
         mine = self.producers.get(who) if "again" in words else None
         timeout_ms = int(words[-1]) if "timeout" in words else 60_000
-        more = {"producer_id": mine.producer_id, "epoch": mine.epoch} if mine is not None else {}
-        self._answered(who, self.running.init(timeout_ms=timeout_ms, **more))
+        producer_id, epoch = (mine.producer_id, mine.epoch) if mine is not None else (-1, -1)
+        self._answered(who, self.running.init(producer_id=producer_id, epoch=epoch, timeout_ms=timeout_ms))
 
     def do_add(self, who: str, *words: str) -> None:
         places, version = _versioned(words)
