@@ -47,7 +47,7 @@ TRANSACTION_CELLS = {
     "CoordinatorId": "NODE",
     "Coordinator": "NODE",
     "LastTimestamp": "TIME",
-    "TransactionStartTimeMs": "TIME",
+    "CurrentTransactionStartTimeMs": "TIME",
     "TransactionDurationMs": "DURATION",
 }
 """Columns of kafka-transactions whose cells differ from run to run, except where they are empty: -1, None or nothing."""

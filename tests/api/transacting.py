@@ -8,6 +8,8 @@ from kafkacompat.api.add_offsets_to_txn import AddOffsetsToTxnRequest
 from kafkacompat.api.add_partitions_to_txn import AddPartitionsToTxnRequest, AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction
 from kafkacompat.api.end_txn import EndTxnRequest
 from kafkacompat.api.init_producer_id import InitProducerIdRequest
+from kafkacompat.api.offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics
+from kafkacompat.api.txn_offset_commit import TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic
 from kafkacompat.records.batch import CONTROL, BatchHeader, build_batch
 from kafkacompat.records.control import read_end_txn
 from kafkacompat.records.record import Record
@@ -30,8 +32,9 @@ class Transacting(Asking):
         return self
 
     def coordinate(self) -> None:
-        """Make the topic, as the first client that looks for a coordinator does."""
+        """Make the topics of the coordinators, as the first client that looks for them does."""
         self.ask("find_coordinator", 4, key_type=1, coordinator_keys=["x"])
+        self.ask("find_coordinator", 4, key_type=0, coordinator_keys=["g"])
 
     def init(self, version: int = 5, *, transactional_id: str | None = "x", timeout_ms: int = 60_000, node_id: int = 0, **more: Any) -> Producer:
         request = InitProducerIdRequest(transactional_id=transactional_id, transaction_timeout_ms=timeout_ms, **more)
@@ -80,16 +83,38 @@ class Transacting(Asking):
         answer = pending.answer
         return Producer(answer.error_code, answer.producer_id, answer.producer_epoch)
 
-    def write(self, producer: Producer, *, sequence: int = 0, index: int = 0, version: int = 12, transactional_id: str = "x") -> int:
+    def write(
+        self, producer: Producer, *, sequence: int = 0, index: int = 0, version: int = 12, transactional_id: str = "x", value: bytes = b"v"
+    ) -> int:
         """Produce one record in the transaction: the code."""
         records = build_batch(
-            [Record(b"k", b"v", timestamp=self.now_ms())],
+            [Record(b"k", value, timestamp=self.now_ms())],
             producer_id=producer.producer_id,
             producer_epoch=producer.epoch,
             base_sequence=sequence,
             transactional=True,
         )
         return int(self.produce(records, version, index=index, transactional_id=transactional_id).error_code)
+
+    def commit_offset(self, producer: Producer, offset: int, *, version: int = 5, group: str = "g", transactional_id: str = "x") -> int:
+        """TxnOffsetCommit for t-0: the code."""
+        part = TxnOffsetCommitRequestPartition(partition_index=0, committed_offset=offset, committed_metadata="")
+        request = TxnOffsetCommitRequest(
+            transactional_id=transactional_id,
+            group_id=group,
+            producer_id=producer.producer_id,
+            producer_epoch=producer.epoch,
+            topics=[TxnOffsetCommitRequestTopic(name="t", partitions=[part])],
+        )
+        [topic] = self.get(request, version).topics
+        return int(topic.partitions[0].error_code)
+
+    def committed(self, group: str = "g") -> int:
+        """The offset committed for t-0; -1 for none."""
+        topics = [OffsetFetchRequestTopics(name="t", partition_indexes=[0])]
+        [answer] = self.get(OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=group, topics=topics)]), 9).groups
+        assert answer.error_code == 0
+        return int(answer.topics[0].partitions[0].committed_offset)
 
     def open(self, **more: Any) -> Producer:
         """A producer with a record in t-0."""

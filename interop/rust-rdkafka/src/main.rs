@@ -17,7 +17,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 use serde_json::{json, Value};
 
@@ -213,8 +213,11 @@ fn consume(command: &Value) -> Answer {
     Ok(json!({"records": records}))
 }
 
-fn transactional(command: &Value) -> Result<BaseProducer, Box<dyn Error>> {
-    let producer: BaseProducer = config(command)?.set("transactional.id", text(command, "transactional_id")?).create()?;
+/// The thread of a ThreadedProducer serves the events without which librdkafka does not end a transaction.
+type Transactional = ThreadedProducer<DefaultProducerContext>;
+
+fn transactional(command: &Value) -> Result<Transactional, Box<dyn Error>> {
+    let producer: Transactional = config(command)?.set("transactional.id", text(command, "transactional_id")?).create()?;
     producer.init_transactions(CONSUME_DEADLINE)?;
     Ok(producer)
 }
@@ -235,7 +238,7 @@ fn transact(command: &Value) -> Answer {
         producer.flush(CONSUME_DEADLINE)?;
         let fence = step["fence"] == true;
         if fence {
-            transactional(command)?;
+            drop(transactional(command)?);
         }
         let commit = step["commit"] == true;
         let ended = if commit { producer.commit_transaction(CONSUME_DEADLINE) } else { producer.abort_transaction(CONSUME_DEADLINE) };
@@ -248,14 +251,14 @@ fn transact(command: &Value) -> Answer {
     Ok(json!({"outcomes": outcomes}))
 }
 
-fn write(producer: &BaseProducer, topic: &str, value: Option<&[u8]>) -> Result<(), Box<dyn Error>> {
+fn write(producer: &Transactional, topic: &str, value: Option<&[u8]>) -> Result<(), Box<dyn Error>> {
     let mut message: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(0);
     message.payload = value;
     Ok(producer.send(message).map_err(|(error, _)| error)?)
 }
 
 /// Writes what a member of the group reads, and its offsets, into the transaction.
-fn transform(command: &Value, step: &Value, producer: &BaseProducer) -> Result<(), Box<dyn Error>> {
+fn transform(command: &Value, step: &Value, producer: &Transactional) -> Result<(), Box<dyn Error>> {
     let begin = Instant::now();
     let mut settings = config(command)?;
     settings.set("group.id", text(step, "group")?).set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
@@ -268,7 +271,9 @@ fn transform(command: &Value, step: &Value, producer: &BaseProducer) -> Result<(
         left -= 1;
     }
     let group = consumer.group_metadata().ok_or("no metadata of the group")?;
-    Ok(producer.send_offsets_to_transaction(&consumer.position()?, &group, CONSUME_DEADLINE)?)
+    let next = consumer.position()?; // a temporary would outlive the consumer, which cannot be closed before it is gone
+    producer.send_offsets_to_transaction(&next, &group, CONSUME_DEADLINE)?;
+    Ok(())
 }
 
 fn group(command: &Value) -> Answer {
