@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..context import FLEETING
 from ..coordinating import once_durable
 from ..errors import ErrorCode, KafkaError
+from ..groups.codec import Offset
 from ..groups.offsets import fetch
 from ..wire.message import Message, Struct, field
 from ..wire.primitives import encode_uvarint
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from ..context import RequestContext
     from ..coordinators import GroupShard
-    from ..groups.codec import Offset
 
 
 class OffsetFetchRequestTopic(Struct):
@@ -171,8 +171,11 @@ def _named(ctx: RequestContext, asked: OffsetFetchRequestTopics) -> tuple[str, b
     return topic.name, topic.id
 
 
-_plain_partition = Packer(">iqiBhB").pack
-"""One with metadata "", without an error."""
+_partition_head = Packer(">iqi").pack
+"""Index, offset, leader epoch."""
+_PLAIN_TAIL = b"\1\0\0\0"
+"""Metadata "", no error, no tagged fields."""
+_NEVER_COMMITTED = Offset(-1, -1, "", -1)
 
 
 def _plain_answer(ctx: RequestContext, wanted: OffsetFetchRequestGroup) -> bytes | None:
@@ -193,15 +196,12 @@ def _plain_answer(ctx: RequestContext, wanted: OffsetFetchRequestGroup) -> bytes
         if named is None:
             return None
         indexes = asked.partition_indexes
+        offsets = [offset or _NEVER_COMMITTED for offset in fetch(group, *named, indexes)]
+        if any([offset.metadata for offset in offsets]):  # noqa: C419 - a list is faster here
+            return None
         out += (asked.topic_id if ctx.version >= BY_ID_FROM else _text(asked.name), encode_uvarint(len(indexes) + 1))
-        for index, offset in zip(indexes, fetch(group, *named, indexes), strict=True):
-            if offset is None:
-                out.append(_plain_partition(index, -1, -1, 1, 0, 0))
-            elif offset.metadata:
-                return None
-            else:
-                out.append(_plain_partition(index, offset.offset, offset.leader_epoch, 1, 0, 0))
-        out.append(b"\0")
+        heads = [_partition_head(index, offset.offset, offset.leader_epoch) for index, offset in zip(indexes, offsets, strict=True)]
+        out += (_PLAIN_TAIL.join([*heads, b""]), b"\0")
     out.append(b"\0\0\0\0")
     ctx.depends_on = shard.log
     return b"".join(out)
