@@ -15,7 +15,7 @@ from .internal_topics import java_hash, make_topics
 from .log.shard import Shard, read_batches
 from .metadata.image import GROUP
 from .records.batch import CONTROL, TRANSACTIONAL, unpack_header
-from .records.record import decode_batch
+from .records.record import keys_and_values
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -60,6 +60,7 @@ class GroupShard(Shard):
 
     def _replay(self) -> None:
         machine = self.machine
+        apply, decode = machine.apply, machine.decode
         start = self.log.log_start_offset
         for batch in read_batches(self.log):
             _, _, _, _, _, attributes, _, _, _, producer_id, epoch, _, _ = unpack_header(batch, 0)
@@ -71,9 +72,8 @@ class GroupShard(Shard):
                     machine.apply_marker(producer_id, committed=not marker[0])
                 continue
             producer = (producer_id, epoch) if attributes & TRANSACTIONAL else None
-            for record in decode_batch(batch):
-                if record.offset >= start:
-                    machine.apply(machine.decode(record.key, record.value, producer))
+            for key, value in keys_and_values(batch, start):
+                apply(decode(key, value, producer))
 
 
 def _as_group_error(error: KafkaError) -> KafkaError:

@@ -8,6 +8,7 @@ along as it is (`Foreign`), so that nothing is lost when the log is compacted.
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from struct import Struct
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ EXPIRING_OFFSET_VALUE_VERSION = 1
 
 _OFFSET_HEAD = Struct(">hqi").pack
 _OFFSET_HEAD_FROM = Struct(">hqi").unpack_from
-_PLAIN_OFFSET = Struct(">hqiBq3s16s").pack
+_PLAIN_OFFSET = Struct(">hqiBq3s16s")
 """One without metadata, of a topic with an id: nearly all."""
 _SHORTEST = 23
 """Bytes of the shortest offset value."""
@@ -41,6 +42,7 @@ _INT16 = Struct(">H").pack
 _OFFSET_KEY = OFFSET.to_bytes(2, "big")
 _TOPIC_ID_TAG = b"\x01\x00\x10"
 """One tagged field, number 0, of 16 bytes."""
+_PLAIN = (OFFSET_VALUE_VERSION, 1, _TOPIC_ID_TAG)
 
 
 class Offset:
@@ -147,7 +149,7 @@ def encode_offset(offset: Offset) -> bytes:
         )
         return EXPIRING_OFFSET_VALUE_VERSION.to_bytes(2, "big") + old.encode(EXPIRING_OFFSET_VALUE_VERSION)
     if not offset.metadata and offset.topic_id != ZERO_UUID:
-        return _PLAIN_OFFSET(
+        return _PLAIN_OFFSET.pack(
             OFFSET_VALUE_VERSION, offset.offset, offset.leader_epoch, 1, offset.commit_timestamp_ms, _TOPIC_ID_TAG, offset.topic_id
         )
     metadata = offset.metadata.encode()
@@ -162,8 +164,8 @@ def decode(key: Buffer, value: Buffer | None) -> Entry:
     """The record of a key and a value in the log; ProtocolError when one of ours is cut or of a version that is not known."""
     kind = int.from_bytes(key[:2], "big", signed=True)
     if kind in (OFFSET, LEGACY_OFFSET):
-        group_id, topic, partition = _decode_offset_key(key)
-        return OffsetRecord(group_id, topic, partition, None if value is None else _decode_offset(value))
+        group_id, topic = _decode_offset_key(bytes(key[2:-4]))
+        return OffsetRecord(group_id, topic, int.from_bytes(key[-4:], "big", signed=True), None if value is None else _decode_offset(value))
     if kind == GROUP:
         group = GroupMetadataKey.read(key, 0, 2)[0].group
         return GroupRecord(group, None if value is None else GroupMetadataValue.read(value, _version(value, GroupMetadataValue.VERSIONS[1]), 2)[0])
@@ -172,18 +174,21 @@ def decode(key: Buffer, value: Buffer | None) -> Entry:
     return Foreign(bytes(key), None if value is None else bytes(value))
 
 
-def _decode_offset_key(key: Buffer) -> tuple[str, str, int]:
-    """(group, topic, partition); the same for both types. By hand, as there may be a million of them to load."""
-    end = 4 + int.from_bytes(key[2:4], "big")
-    group = str(key[4:end], "utf-8")
-    start = end + 2
-    end = start + int.from_bytes(key[end:start], "big")
-    if len(key) != end + 4:
-        raise ProtocolError(f"the key of an offset, {len(key)} bytes")
-    return group, sys.intern(str(key[start:end], "utf-8")), int.from_bytes(key[end:], "big", signed=True)
+@lru_cache(1000)
+def _decode_offset_key(names: bytes) -> tuple[str, str]:
+    """(group, topic) of what is between version and partition; the same for both types. There may be a million of them to load, those of
+    one group and topic in a row."""
+    start = 2 + int.from_bytes(names[:2], "big")
+    if len(names) != start + 2 + int.from_bytes(names[start : start + 2], "big"):
+        raise ProtocolError(f"the key of an offset, {len(names) + 6} bytes")
+    return str(names[2:start], "utf-8"), sys.intern(str(names[start + 2 :], "utf-8"))
 
 
 def _decode_offset(value: Buffer) -> Offset:
+    if len(value) == _PLAIN_OFFSET.size:
+        version, offset, leader_epoch, size, timestamp, tag, topic_id = _PLAIN_OFFSET.unpack(value)
+        if (version, size, tag) == _PLAIN:
+            return Offset(offset, leader_epoch, "", timestamp, -1, topic_id)
     version = _version(value, OffsetCommitValue.VERSIONS[1])
     size = value[14] - 1 if len(value) > _SHORTEST else -1
     end = 15 + size

@@ -30,8 +30,8 @@ Rules that hold at any time, checked by the tests after random runs: no partitio
 counted in; no epoch goes back; a member's epoch is never above the target's, the target's never above the group's; replay of the log
 leads to an equal group.
 
-What is hard is all that `ConsumerGroup.apply` sets. Soft, and begun anew at start-up, are all deadlines, and which generation of the
-metadata was last looked at.
+What is hard is all that `ConsumerGroup.apply` sets. Soft, and begun anew at start-up, are all deadlines, which generation of the
+metadata was last looked at, and whether the target is even, so that one more member only takes from those who have too much.
 
 Differs from Apache Kafka: regexes are resolved with the heartbeat that brings them, not a heartbeat later, and again with
 every change of the metadata, not every ten minutes.

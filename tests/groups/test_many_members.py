@@ -35,6 +35,15 @@ def test_admit_declines_what_is_not_even_any_more() -> None:
     assert admit("b", ["a"], {"a": frozenset(), "gone": frozenset()}, 0) is None  # a target without a member
 
 
+def test_a_change_of_the_assignor_alone_is_seen_with_the_next_member() -> None:
+    running = ConsumerRunning()
+    first = running.client("z")
+    first.join()
+    first.beat(assignor="range")
+    running.client("a", assignor="range").join()
+    assert running.group.targets["a"] == {(running.topics.id("t"), p) for p in (0, 1)}
+
+
 NAMES = st.sampled_from("abcdef")
 WANTS: Any = st.sampled_from([{"topics": ["t"]}] * 6 + [{"topics": ["t", "u"]}, {"topics": None, "regex": "t|u"}, {"topics": ["t"], "assignor": "range"}])
 STEPS = st.lists(

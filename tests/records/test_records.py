@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kafkacompat.errors import KafkaError
 from kafkacompat.records.batch import BatchHeader, build_batch, crc_of, last_sequence, reseal, single, split_batches
 from kafkacompat.records.control import COMMIT, LEADER_CHANGE, EndTxnMarker, LeaderChangeMessage, control_record, end_txn_marker, read_control
-from kafkacompat.records.record import Record, decode_batch
+from kafkacompat.records.record import Record, decode_batch, keys_and_values
 
 DATA = Path(__file__).parent / "data"
 """Segments that Apache Kafka 4.3.1 wrote."""
@@ -129,6 +129,36 @@ def test_one_changed_byte_is_an_error_or_records_but_nothing_else(records: list[
         assert error.code == 87
 
 
+PLAIN = st.builds(Record, BYTES | st.binary(max_size=300), BYTES | st.binary(max_size=300), timestamp=st.integers(0, 2**42))
+
+
+@given(st.lists(PLAIN, min_size=1, max_size=100) | RECORDS, st.integers(0, 4), st.integers(-3, 3), st.data())
+def test_keys_and_values_are_those_of_the_records(records: list[Record], codec: int, start: int, data: st.DataObject) -> None:
+    batch = bytearray(build_batch(records, codec=codec, base_offset=5))
+    expected = [(record.key, record.value) for record in decode_batch(batch) if record.offset >= 5 + start]
+    assert keys_and_values(batch, 5 + start) == expected
+    place = data.draw(st.integers(61, len(batch) - 1))
+    batch[place] ^= data.draw(st.integers(1, 255))
+    try:
+        changed = [(record.key, record.value) for record in decode_batch(batch) if record.offset >= 5 + start]
+    except KafkaError:
+        with pytest.raises(KafkaError):
+            keys_and_values(batch, 5 + start)
+    else:
+        assert keys_and_values(batch, 5 + start) == changed
+
+
+@pytest.mark.parametrize("size", [62, 63, 64, 8190, 8191, 8192, 20_000, 70_000])
+def test_keys_and_values_of_any_size(size: int) -> None:
+    records = [Record(b"k" * size, None), Record(None, b"v" * size), Record(b"", b"")]
+    assert keys_and_values(build_batch(records), 0) == [(record.key, record.value) for record in records]
+
+
+@pytest.mark.parametrize("count", [63, 65, 8192, 8193, 9000])
+def test_keys_and_values_of_many_records(count: int) -> None:
+    assert keys_and_values(build_batch([Record(b"k", b"%d" % n) for n in range(count)]), 0) == [(b"k", b"%d" % n) for n in range(count)]
+
+
 def test_a_thinned_batch_keeps_its_offsets() -> None:
     full = build_batch([Record(b"%d" % i, b"v", timestamp=5) for i in range(3)], base_offset=10)
     records = list(decode_batch(full))
@@ -138,6 +168,7 @@ def test_a_thinned_batch_keeps_its_offsets() -> None:
     thinned = reseal(full, bytes(body), attributes=0, max_timestamp=5)
     thinned = thinned[:57] + (2).to_bytes(4, "big") + body
     assert [r.offset for r in decode_batch(thinned)] == [10, 12]
+    assert keys_and_values(thinned, 11) == [(b"0", b"v")]
 
 
 def test_A11_the_sequence_wraps_inside_a_batch() -> None:
