@@ -13,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from .clock import Clock, SystemClock
-from .config import BrokerConfig, TopicConfig
+from .config import BrokerConfig, ConfigError, TopicConfig
 from .config.listeners import PROTOCOLS, Listener, address, advertised_listeners, inter_broker_listener, listeners
 from .config.rules import connections_per_ip
 from .coordinators import GroupCoordinators
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .context import RequestContext
+    from .log.engines.files import FilesStore
     from .log.partition import PartitionLog
+    from .log.store import Store
     from .metadata.image import Partition, Topic
 
 log = logging.getLogger("kafkacompat.broker")
@@ -81,12 +83,14 @@ class Broker:
             self._listeners[node.id] = listeners(own)
             node.advertised = {name: (told.host, told.port) for name, told in advertised_listeners(own).items()}
         self.inter_broker_listener_name = inter_broker_listener(config)
-        limit: int = config["kafkacompat.memory.limit.bytes"]
-        budget = MemoryBudget(limit if limit >= 0 else half_of_memory(), log.error)
-        self.logs = Logs(MemoryStore(budget), validate_full=config["kafkacompat.validate.records"] == "full")
+        self.data_dir = data_dir_of(config)
+        """Where the logs are kept; None for memory."""
+        self.logs: Logs
+        self._files: FilesStore | None = None
         self._topic_configs: dict[bytes, TopicConfig] = {}
         self._dynamic: dict[str, dict[str, str]] = {}
         self._retention: Timer | None = None
+        self._checkpoint: Timer | None = None
         self._rack_aware = config["replica.selector.class"] == RACK_AWARE_SELECTOR
         self.producer_ids = ProducerIds()
         self.fetch_max_bytes: int = config["fetch.max.bytes"]
@@ -100,6 +104,8 @@ class Broker:
         """Begin to live: every node is bound by now. The metadata log is made, features and nodes are registered."""
         self.loop = loop
         self.timers = Timers(loop)
+        store = self._open_store()
+        self.logs = Logs(store, validate_full=self.config["kafkacompat.validate.records"] == "full")
         config = TopicConfig(self.config, {"cleanup.policy": "delete", "retention.ms": "-1"})
         log = self.logs.create(METADATA_TOPIC, METADATA_TOPIC_ID, 0, config, leader_epoch=1)
         self._shard = Shard(
@@ -110,22 +116,61 @@ class Broker:
             carry_out=self._carry_out,
             on_rebuilt=self._take_image,
         )
+        if log.offline is not None:
+            self.logs.close()
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"The metadata of the cluster cannot be read: {log.offline.message}")
         self._take_image(self._shard.machine)
+        self._open_logs()
         self.submit_now(events.Bootstrap(initial_levels(self.config["kafkacompat.metadata.version"], self.config.features())))
         nodes = [
             events.NodeInfo(node.id, self.random.randbytes(16), self._registered_endpoints(node), node.rack) for node in self.nodes.values()
         ]
+        if self._files is not None:
+            self._files.broker_epoch = self.metadata_offset
         self.submit_now(events.RegisterNodes(nodes, self.metadata_offset))
         self.config.on_change(self._topic_defaults_changed)
         self._retain_later()
+        if self._files is not None:
+            self._checkpoint_later()
+
+    def _open_store(self) -> Store:
+        """The engine that the settings ask for. DirectoryRefused."""
+        config = self.config
+        if self.data_dir is None:
+            limit: int = config["kafkacompat.memory.limit.bytes"]
+            return MemoryStore(MemoryBudget(limit if limit >= 0 else half_of_memory(), log.error))
+        from .log.engines.committer import LoopWorker
+        from .log.engines.files import FilesStore
+
+        self._files = FilesStore(
+            self.data_dir,
+            LoopWorker(self.loop),
+            node_id=next(iter(self.nodes)),
+            cluster_id=config["kafkacompat.cluster.id"],
+            random=self.random.randbytes,
+            acks_wait=config["kafkacompat.acks.all.fsync"],
+        )
+        self.cluster_id = self._files.cluster_id
+        return self._files
+
+    def _open_logs(self) -> None:
+        """Take over what the metadata log led to: settings, and the partitions that there are."""
+        for resource_type, name in list(self.metadata.configs):
+            if resource_type == BROKER:
+                self._config_changed(BROKER, name)
+        for topic in self.metadata.topics.values():
+            self._carry_out(events.PartitionsCreated(topic.name, topic.id, 0))
+        if self._files is not None:
+            self._files.settle()
 
     def _take_image(self, machine: MetadataMachine) -> None:
         self.metadata = machine.image
 
     def close(self) -> None:
         """Let go of everything."""
-        if self._retention is not None:
-            self._retention.cancel()
+        for timer in (self._retention, self._checkpoint):
+            if timer is not None:
+                timer.cancel()
         self.groups.close()
         self.logs.close()
 
@@ -221,6 +266,16 @@ class Broker:
         self.logs.retain(self.clock.now_ms(), producer_expiration_ms=self.config["producer.id.expiration.ms"])
         self._retain_later()
 
+    # recovery points
+
+    def _checkpoint_later(self) -> None:
+        self._checkpoint = self.timers.after(self.config["log.flush.offset.checkpoint.interval.ms"], self._write_checkpoint)
+
+    def _write_checkpoint(self) -> None:
+        assert self._files is not None
+        self._files.checkpoint()
+        self._checkpoint_later()
+
     # finding partitions
 
     def topic_name(self, topic_id: bytes) -> str | None:
@@ -281,6 +336,17 @@ class Broker:
                 host, port = node.address_for(ctx.listener.name, ctx.local_host)
                 found.append((node_id, host, port, node.rack))
         return found
+
+
+def data_dir_of(config: BrokerConfig) -> str | None:
+    """The one directory that `log.dirs` (or `log.dir`) names, None when neither was set. ConfigError for several."""
+    for name in ("log.dirs", "log.dir"):
+        if config.is_set(name):
+            directories: tuple[str, ...] = config[name]
+            if len(directories) > 1:
+                raise ConfigError(name, ",".join(directories), "one directory is all that is served")
+            return directories[0]
+    return None
 
 
 def half_of_memory() -> int:

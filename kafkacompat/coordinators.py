@@ -67,9 +67,7 @@ class GroupShard(Shard):
         super()._fail(_as_group_error(error))
 
     def compact(self) -> None:
-        """Rewrite the log as what the machine holds. Nothing happens while part of it is not durable."""
-        if self.log.high_watermark < self.log.end_offset:
-            return
+        """Rewrite the log as what the machine holds."""
         machine, now_ms = self.machine, self._now_ms()
         self.log.rewrite((machine.encode(record) for record in machine.records()), now_ms, base_sequence=self.base_sequence)
         self._compact_above = max(COMPACT_ABOVE_BYTES, GROWTH * self.log.size_bytes)

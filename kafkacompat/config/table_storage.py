@@ -52,7 +52,7 @@ BROKER_STORAGE: tuple[Row, ...] = (
      "Records after which a partition is forced to disk."),
     ("log.flush.interval.ms", LONG, None, "", CLUSTER_WIDE | ACTIVE,
      "Time after which a partition is forced to disk; unset follows the scheduler's interval."),
-    ("log.flush.offset.checkpoint.interval.ms", INT, "60000", ">=0", READ_ONLY, "How often the recovery points are written down."),
+    ("log.flush.offset.checkpoint.interval.ms", INT, "60000", ">=0", READ_ONLY | ACTIVE, "How often the recovery points are written down."),
     ("log.flush.scheduler.interval.ms", LONG, "9223372036854775807", "", READ_ONLY | ACTIVE,
      "How often partitions are checked for an overdue flush."),
     ("log.flush.start.offset.checkpoint.interval.ms", INT, "60000", ">=0", READ_ONLY, "How often the log start offsets are written down."),

@@ -30,6 +30,7 @@ from ..records.batch import (
 from ..records.check import FrameError, check_header, check_records
 from ..records.record import Record
 from . import epochs as leader_epochs
+from .producer_snapshot import NO_PRODUCERS
 from .producers import Producers
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class PartitionLog:
         self._waiters: dict[Callable[[], None], None] | None = None
         self._validate_full = validate_full
         self._store = stored = store.open(topic, topic_id, index, self._on_durable, self._on_failed)
-        self.log_start_offset = stored.start_offset
+        self.log_start_offset = stored.log_start_offset
         self.end_offset = stored.end_offset
         self.high_watermark = stored.durable_offset
         self.leader_epoch = 0
@@ -128,7 +129,7 @@ class PartitionLog:
         self._segment_room = -1  # nothing is known of the active segment: the first append looks
         self._roll_at_ms = _FAR
         self.configure(config)
-        if stored.end_offset:
+        if stored.end_offset and self.offline is None:
             self._replay()
         self.lead(max(leader_epoch, self.leader_epoch))
 
@@ -402,6 +403,12 @@ class PartitionLog:
         self.offline = error
         self._wake()
 
+    def close(self, error: KafkaError) -> None:
+        """The store is about to be closed: answer `error` from now on, and let it know if there is nothing to be read at the next start."""
+        if self.offline is None and self.producers is None and self.end_offset:
+            self._store.keep_snapshot(NO_PRODUCERS)
+        self.take_offline(error)
+
     def delete(self) -> None:
         """Give up the partition and its bytes: UNKNOWN_TOPIC_OR_PARTITION from now on; who waits is woken."""
         self.take_offline(KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition."))
@@ -426,6 +433,12 @@ class PartitionLog:
         if offset >= end_offset:
             return []
         return self._store.read(offset, max_bytes, end_offset, min_one)
+
+    def read_all(self, offset: int, max_bytes: int) -> list[Buffer]:
+        """As `read`, for who writes this log and has to know all of it: also what is not durable yet. `offline`."""
+        if self.offline is not None:
+            raise self.offline
+        return self._store.read(offset, max_bytes, self.end_offset, True)
 
     def find_offset(self, timestamp: int, *, committed: bool = False, any_end: bool = False) -> tuple[int, int, int]:
         """What ListOffsets answers for `timestamp`: (offset, timestamp, leader epoch).
@@ -532,11 +545,10 @@ class PartitionLog:
     def rewrite(self, records: Iterable[tuple[bytes | None, bytes | None]], now_ms: int, *, base_sequence: int = -1) -> None:
         """Replace all that is in the log by `records`, (key, value) with time `now_ms`: compaction by one who knows what is left.
 
-        They get the first offsets of the log, and there must not be more of them than offsets; its ends stay where they are. All of the log must be durable.
+        They get the first offsets of the log, and there must not be more of them than offsets; its ends stay where they are. All of it is durable then.
         """
         if self.offline is not None:
             raise self.offline
-        assert self.high_watermark == self.end_offset, f"{self} is not durable"
         offset = self.log_start_offset
         batches: list[bytes] = []
         waiting = iter(records)
@@ -546,6 +558,7 @@ class PartitionLog:
         assert offset <= self.end_offset, f"more records than offsets in {self}"
         self._store.rewrite(self.end_offset, batches)
         self._segment_room = -1
+        self._on_durable(self._store.durable_offset)
 
     def truncate(self, end_offset: int) -> None:
         """Drop every batch that holds `end_offset` or a later one, and what was known from them."""
@@ -559,18 +572,20 @@ class PartitionLog:
         self.lead(self.leader_epoch)
 
     def _replay(self) -> None:
-        """Rebuild from the stored batches what is kept beside them: epochs, producers."""
+        """Rebuild what is kept beside the batches: epochs, and producers, for which the batches are read unless there were none at
+        the last clean stop."""
         self._segment_room = -1
-        self.epochs = leader_epochs.NO_EPOCHS
+        self.epochs = self._store.epochs
+        self.leader_epoch = max(self._store.leader_epoch, self.leader_epoch)
         self.producers = None
+        if any(offset == self.end_offset and data == NO_PRODUCERS for offset, data in self._store.snapshots()):
+            return
         offset = self._store.start_offset
-        while offset < self.end_offset:
-            for some in self._store.read(offset, _REPLAY_BYTES, self.end_offset, True):
+        while some_batches := self._store.read(offset, _REPLAY_BYTES, self.end_offset, True):
+            for some in some_batches:
                 for batch in split_batches(some):
-                    base, _, epoch, _, _, _, delta, _, timestamp, producer_id, producer_epoch, sequence, _ = unpack_header(batch, 0)
+                    base, _, _, _, _, _, delta, _, timestamp, producer_id, producer_epoch, sequence, _ = unpack_header(batch, 0)
                     offset = base + delta + 1
-                    self.leader_epoch = max(epoch, self.leader_epoch)
-                    self.epochs = leader_epochs.assign(self.epochs, epoch, base)
                     if producer_id >= 0 <= sequence:
                         if self.producers is None:
                             self.producers = Producers()

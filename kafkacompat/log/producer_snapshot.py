@@ -20,3 +20,7 @@ class ProducerEntry(Struct):
 class ProducerSnapshot(Message, versions="1"):
     crc: UInt32
     producer_entries: list[ProducerEntry]
+
+
+NO_PRODUCERS = bytes((0, 1, 0x48, 0x67, 0x4B, 0xC7, 0, 0, 0, 0))
+"""The file of a partition that no producer with an id wrote to: version 1, CRC of the rest, no entries."""

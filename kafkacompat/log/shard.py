@@ -218,12 +218,16 @@ class Shard:
 
 
 def read_records(log: PartitionLog) -> list[Record]:
-    """All data records of a log, oldest first; control records are left out."""
+    """All data records of a log, oldest first, also those that are not durable yet: what comes next is built on them. Control
+    records are left out."""
     found: list[Record] = []
     offset = log.log_start_offset
-    end = log.high_watermark
+    end = log.end_offset
     while offset < end:
-        for batch in split_batches(b"".join(log.read(offset, _READ_BYTES, min_one=True))):
+        some = b"".join(log.read_all(offset, _READ_BYTES))
+        if not some:  # nothing but a hole behind a compaction
+            break
+        for batch in split_batches(some):
             header = unpack_header(batch, 0)
             if not header[5] & CONTROL:
                 found += [record for record in decode_batch(batch) if record.offset >= offset]
