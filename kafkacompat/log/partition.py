@@ -121,7 +121,7 @@ class PartitionLog:
         self._waiters: dict[Callable[[], None], None] | None = None
         self._validate_full = validate_full
         self._store = stored = store.open(topic, topic_id, index, self._on_durable, self._on_failed)
-        self.log_start_offset = stored.start_offset
+        self.log_start_offset = stored.log_start_offset
         self.end_offset = stored.end_offset
         self.high_watermark = stored.durable_offset
         self.leader_epoch = 0
@@ -130,7 +130,7 @@ class PartitionLog:
         self._segment_room = -1  # nothing is known of the active segment: the first append looks
         self._roll_at_ms = _FAR
         self.configure(config)
-        if stored.end_offset:
+        if stored.end_offset and self.offline is None:
             self._replay()
         self.lead(max(leader_epoch, self.leader_epoch))
 
@@ -444,6 +444,12 @@ class PartitionLog:
             return []
         return self._store.read(offset, max_bytes, end_offset, min_one)
 
+    def read_all(self, offset: int, max_bytes: int) -> list[Buffer]:
+        """As `read`, for who writes this log and has to know all of it: also what is not durable yet. `offline`."""
+        if self.offline is not None:
+            raise self.offline
+        return self._store.read(offset, max_bytes, self.end_offset, True)
+
     def find_offset(self, timestamp: int, *, committed: bool = False, any_end: bool = False) -> tuple[int, int, int]:
         """What ListOffsets answers for `timestamp`: (offset, timestamp, leader epoch).
 
@@ -554,18 +560,17 @@ class PartitionLog:
         self.lead(self.leader_epoch)
 
     def _replay(self) -> None:
-        """Rebuild from the stored batches what is kept beside them: epochs, producers."""
+        """Rebuild what is kept beside the batches: epochs, which the store knows, and producers, for which the batches are read."""
         self._segment_room = -1
-        self.epochs = leader_epochs.NO_EPOCHS
+        self.epochs = leader_epochs.truncate_head(self._store.epochs, self.log_start_offset)
+        self.leader_epoch = max(self._store.leader_epoch, self.leader_epoch)
         self.producers = None
         offset = self._store.start_offset
         while found := self._store.read(offset, _REPLAY_BYTES, self.end_offset, True):  # nothing comes of a hole at the end, either
             for some in found:
                 for batch in split_batches(some):
-                    base, _, epoch, _, _, _, delta, _, _, producer_id, _, _, _ = unpack_header(batch, 0)
+                    base, _, _, _, _, _, delta, _, _, producer_id, _, _, _ = unpack_header(batch, 0)
                     offset = base + delta + 1
-                    self.leader_epoch = max(epoch, self.leader_epoch)
-                    self.epochs = leader_epochs.assign(self.epochs, epoch, base)
                     if producer_id >= 0:
                         self._known_producers().learn(batch, base)
 

@@ -283,9 +283,10 @@ class Shard:
 
 
 def read_batches(log: PartitionLog) -> Iterator[memoryview]:
-    """All batches of a log, oldest first. The first one may begin below the log's start."""
+    """All batches of a log, oldest first, also those that are not durable yet: what comes next is built on them. The first one may
+    begin below the log's start."""
     offset = log.log_start_offset
-    while some := b"".join(log.read(offset, _READ_BYTES, min_one=True)):  # nothing comes of a hole at the end, either
+    while some := b"".join(log.read_all(offset, _READ_BYTES)):  # nothing comes of a hole at the end, either
         for batch in split_batches(some):
             header = unpack_header(batch, 0)
             offset = header[0] + header[6] + 1
@@ -293,7 +294,7 @@ def read_batches(log: PartitionLog) -> Iterator[memoryview]:
 
 
 def read_records(log: PartitionLog) -> list[Record]:
-    """All data records of a log, oldest first; control records are left out."""
+    """All data records of a log, oldest first, as `read_batches`; control records are left out."""
     found: list[Record] = []
     for batch in read_batches(log):
         if not unpack_header(batch, 0)[5] & CONTROL:

@@ -1,7 +1,7 @@
 """The contract between the log and a storage engine.
 
 A `Store` keeps, per partition, an ordered run of whole v2 record batches, and knows nothing of what is in them: not
-topics' settings, not groups, not transactions. Every engine passes the same suite, `tests/contract/store.py`.
+topics' settings, not groups, not transactions. Every engine passes the same suite, `tests/contract/test_store.py`.
 
 Rules for all methods:
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ..errors import KafkaError
+    from .epochs import Epochs
 
     Buffer = bytes | bytearray | memoryview
 
@@ -51,11 +52,14 @@ class Extent:
 class StoredPartition(Protocol):
     """The batches of one partition.
 
-    `start_offset` is the base of the first batch kept (or `end_offset` when there is none), `end_offset` where the next
-    batch goes, `durable_offset` the end of what no crash can take back, `size_bytes` the sum of all batches,
-    `leader_epoch` the newest seen.
+    `start_offset` is the base of the first batch kept (or `end_offset` when there is none), `log_start_offset` the largest
+    offset that `trim_head` was given, `end_offset` where the next batch goes, `durable_offset` the end of what no crash
+    can take back, `size_bytes` the sum of all batches, `leader_epoch` the newest seen (-1 for none), `epochs` which one
+    wrote what.
     """
 
+    epochs: Epochs
+    log_start_offset: int
     start_offset: int
     end_offset: int
     size_bytes: int
@@ -94,6 +98,14 @@ class StoredPartition(Protocol):
 
     def extents(self) -> list[Extent]:
         """All segments in order; the last one is the one that appends go to (absent while it is empty)."""
+
+    def snapshots(self) -> Iterable[tuple[int, bytes]]:
+        """(offset, data) of what `keep_snapshot` was given and the engine still has, the newest first. Whether it is whole
+        is for the caller to see; none at all is legal."""
+
+    def keep_snapshot(self, data: bytes) -> None:
+        """Keep `data`, the state that the batches up to the end of the log lead to, so that they need not all be read when the
+        partition is opened again. It need not outlive a crash, nor be kept for ever."""
 
     def roll(self) -> None:
         """The next append begins a new segment. Twice is once; nothing happens when the log is empty."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
+import weakref
 from collections.abc import Callable
 from itertools import pairwise
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,11 +14,53 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kafkacompat.errors import KafkaError
+from kafkacompat.log.engines.disk import Disk
+from kafkacompat.log.engines.files import FilesStore
 from kafkacompat.log.engines.memory import MemoryBudget, MemoryStore
 from kafkacompat.log.store import Store, StoredPartition
 from kafkacompat.records.batch import BatchHeader, seal
+from tests.log.inline_worker import InlineWorker
+from tests.log.model_disk import ModelDisk
 
-ENGINES: dict[str, Callable[[], Store]] = {"memory": lambda: MemoryStore(MemoryBudget(1 << 30))}
+
+class UnsyncedDisk(Disk):
+    """The machine's own, without the waits: nothing here pulls the plug."""
+
+    def sync(self, descriptor: int) -> None:
+        pass
+
+    def sync_path(self, path: str) -> None:
+        pass
+
+
+def files_store(path: str, disk: Disk) -> FilesStore:
+    return FilesStore(path, InlineWorker(), node_id=1, cluster_id=None, random=Random(1).randbytes, disk=disk)
+
+
+def on_disk() -> FilesStore:
+    """On the machine's own disk, in a directory that goes when the disk is forgotten."""
+    folder = tempfile.TemporaryDirectory(prefix="kafkacompat-test-", ignore_cleanup_errors=True)
+    disk = UnsyncedDisk()
+    weakref.finalize(disk, folder.cleanup)
+    return files_store(f"{folder.name}/data", disk)
+
+
+ENGINES: dict[str, Callable[[], Store]] = {
+    "memory": lambda: MemoryStore(MemoryBudget(1 << 30)),
+    "files": on_disk,
+    "model": lambda: files_store("/data", ModelDisk()),
+}
+
+
+def reopened(store: Store, *, clean: bool) -> Store:
+    """The store as the next process finds it; memory is gone with its process, so there it is the same one."""
+    if not isinstance(store, FilesStore):
+        return store
+    if clean:
+        store.close()
+    else:
+        store.disk.unlock(f"{store.path}/.lock", store._lock)  # as the kernel does for a process that was killed
+    return files_store(store.path, store.disk)
 
 
 @pytest.fixture(params=ENGINES)
@@ -260,6 +305,51 @@ def test_rewrite_to_nothing(partition: StoredPartition) -> None:
     assert read(partition, 15) == batch(15)
 
 
+@pytest.mark.parametrize("clean", [True, False])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_epochs_and_the_log_start_are_there_when_it_is_opened_again(engine: str, clean: bool) -> None:
+    store = ENGINES[engine]()
+    partition = opened(store)
+    assert (partition.epochs, partition.leader_epoch, partition.log_start_offset) == ((), -1, 0)
+    for base, epoch in ((0, 0), (5, 2), (10, 2), (15, 3)):
+        put(partition, batch(base, epoch=epoch), epoch=epoch)
+    partition.truncate_tail(15)
+    partition.trim_head(7)
+    if not clean and isinstance(store, FilesStore):
+        store.checkpoint()  # a log start may be lost in a crash until then
+    store = reopened(store, clean=clean)
+    if isinstance(store, FilesStore):
+        partition = opened(store)
+        assert partition.leader_epoch == 2
+    assert partition.epochs == ((0, 0), (2, 5))
+    assert (partition.log_start_offset, partition.end_offset) == (7, 15)
+    assert read(partition, 7) == batch(5, epoch=2) + batch(10, epoch=2)
+
+
+def test_the_log_start_is_never_above_the_end(partition: StoredPartition) -> None:
+    three(partition)
+    partition.trim_head(12)
+    assert partition.log_start_offset == 12
+    partition.truncate_tail(10)
+    assert (partition.log_start_offset, partition.end_offset) == (10, 10)
+
+
+def test_a_rewrite_of_what_has_more_behind_it_is_there_when_it_is_opened_again() -> None:
+    """As a compaction that goes on while the log grows: the tail stays, and may not be safe yet."""
+    for clean in (True, False):
+        store = ENGINES["model"]()
+        partition = opened(store)
+        three(partition)
+        partition.roll()
+        put(partition, batch(15))
+        partition.rewrite(15, [batch(0, count=1), batch(1, count=1)])
+        put(partition, batch(20))
+        whole = batch(0, count=1) + batch(1, count=1) + batch(15) + batch(20)
+        assert read(partition, 0) == whole
+        partition = opened(reopened(store, clean=clean))
+        assert (partition.start_offset, partition.end_offset, read(partition, 0)) == (0, 25, whole)
+
+
 class Model:
     """A store as a list of batches."""
 
@@ -355,16 +445,19 @@ STEPS = st.lists(
         st.tuples(st.just("time"), st.integers(0, 300), st.integers(0, 1000), st.just(0)),
         st.tuples(st.just("roll"), st.just(0), st.just(0), st.just(0)),
         st.tuples(st.just("trim"), st.integers(0, 300), st.just(0), st.just(0)),
+        st.tuples(st.just("open again"), st.booleans(), st.just(0), st.just(0)),
+        st.tuples(st.just("rewrite"), st.booleans(), st.integers(0, 9), st.just(0)),
     ),
     max_size=60,
 )
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["memory", "model"])
 @settings(max_examples=150, deadline=None)
 @given(steps=STEPS)
 def test_any_engine_is_a_list_of_batches(engine: str, steps: list[tuple[Any, ...]]) -> None:
-    partition, model = opened(ENGINES[engine]()), Model()
+    store, model = ENGINES[engine](), Model()
+    partition = opened(store)
     floor = 0
     for what, a, b, c in steps:
         if what == "append":
@@ -375,6 +468,16 @@ def test_any_engine_is_a_list_of_batches(engine: str, steps: list[tuple[Any, ...
                 model.end += b
         elif what == "roll":
             partition.roll()
+        elif what == "open again":
+            store = reopened(store, clean=a)
+            if isinstance(store, FilesStore):
+                partition = opened(store)
+        elif what == "rewrite":
+            bases = [extent.base_offset for extent in partition.extents()][1:]
+            end = bases[-1] if a and bases else model.end
+            model.batches = [x for x in model.batches if x[0] >= end or x[0] % 10 >= b]
+            partition.rewrite(end, [x[3] for x in model.batches if x[0] < end])
+            floor = max(floor, partition.start_offset)
         elif what == "truncate":
             offset = max(a, floor)
             partition.truncate_tail(offset)

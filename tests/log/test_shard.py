@@ -13,6 +13,7 @@ from kafkacompat.errors import KafkaError
 from kafkacompat.log.machine import Outcome
 from kafkacompat.log.partition import PartitionLog
 from kafkacompat.log.shard import Shard
+from tests.log.gated import GatedStore
 from tests.log.settings import new_log
 
 
@@ -176,6 +177,20 @@ def test_a_failed_append_leaves_what_the_log_has_and_fails_the_parked() -> None:
         assert await bench.shard.submit(("add", "a")) == 2
 
     asyncio.run(run())
+
+
+def test_a_failed_append_leaves_what_is_in_the_log_and_not_durable_yet() -> None:
+    store = GatedStore()
+    store.held.add("t")
+    bench = Bench(new_log(store=store))
+    bench.shard.submit_now(("add", "a"))
+    assert (bench.log.high_watermark, bench.log.end_offset) == (0, 1)
+    store.refused["t"] = 0
+    with pytest.raises(KafkaError, match="KAFKA_STORAGE_ERROR"):
+        bench.shard.submit_now(("add", "a"))
+    del store.refused["t"]
+    assert bench.shard.machine.values == {"a": 1}
+    assert bench.shard.submit_now(("add", "a")) == 2
 
 
 def test_closing_ends_the_timer_and_the_parked() -> None:

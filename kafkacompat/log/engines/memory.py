@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import ErrorCode, KafkaError
 from ...records.batch import LOG_OVERHEAD, PLACE, unpack_header
+from .. import epochs as leader_epochs
 from ..store import Extent
 
 if TYPE_CHECKING:
@@ -147,7 +148,20 @@ def _base_of(chunk: _Chunk) -> int:
 class MemoryPartition:
     """`StoredPartition` in memory."""
 
-    __slots__ = ("_budget", "_chunks", "_hint", "_hint_offset", "_rolled", "_tail", "end_offset", "leader_epoch", "size_bytes", "start_offset")
+    __slots__ = (
+        "_budget",
+        "_chunks",
+        "_hint",
+        "_hint_offset",
+        "_rolled",
+        "_tail",
+        "end_offset",
+        "epochs",
+        "leader_epoch",
+        "log_start_offset",
+        "size_bytes",
+        "start_offset",
+    )
 
     def __init__(self, budget: MemoryBudget) -> None:
         self._budget = budget
@@ -156,10 +170,11 @@ class MemoryPartition:
         self._rolled = False
         self._hint_offset = -1  # a place in the tail: where the last read to the end stopped, and the next one will begin
         self._hint = 0
-        self.start_offset = 0
+        self.start_offset = self.log_start_offset = 0
         self.end_offset = 0
         self.size_bytes = 0
-        self.leader_epoch = 0
+        self.leader_epoch = -1
+        self.epochs = leader_epochs.NO_EPOCHS
 
     @property
     def durable_offset(self) -> int:
@@ -172,6 +187,7 @@ class MemoryPartition:
             if leader_epoch < self.leader_epoch:
                 raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER, f"Leader epoch {leader_epoch} is older than {self.leader_epoch}")
             self.leader_epoch = leader_epoch
+            self.epochs = leader_epochs.assign(self.epochs, leader_epoch, base_offset)
         assert base_offset == self.end_offset, f"append at {base_offset}, the log ends at {self.end_offset}"
         size = len(head) + len(body)
         chunk = self._tail
@@ -338,6 +354,13 @@ class MemoryPartition:
                 found.append(Extent(chunk.segment_offset, self.end_offset, chunk.used, chunk.max_timestamp, unpack_header(chunk.view, 0)[8]))
         return found
 
+    def snapshots(self) -> Iterable[tuple[int, bytes]]:
+        """None: memory is never opened again."""
+        return ()
+
+    def keep_snapshot(self, data: bytes) -> None:
+        """Nothing to do."""
+
     def roll(self) -> None:
         """See `StoredPartition.roll`."""
         if self._tail is not None:
@@ -345,6 +368,7 @@ class MemoryPartition:
 
     def trim_head(self, offset: int) -> None:
         """See `StoredPartition.trim_head`: whole chunks go."""
+        self.log_start_offset = max(self.log_start_offset, min(offset, self.end_offset))
         chunks = self._chunks
         if not chunks:
             self.start_offset = self.end_offset
@@ -395,6 +419,8 @@ class MemoryPartition:
         else:
             self.end_offset = max(min(offset, chunk.base_offset), self.start_offset)
             self._drop(chunks, number, len(chunks))
+        self.epochs = leader_epochs.truncate_tail(self.epochs, self.end_offset)
+        self.log_start_offset = min(self.log_start_offset, self.end_offset)
 
     def _refill(self, batches: Iterable[Buffer], segment_offset: int) -> None:
         """Full chunks of `batches` (each of whole batches) behind what is there, as one segment; `end_offset` stays. Bytes are not copied."""
@@ -426,7 +452,7 @@ class MemoryPartition:
         assert end_offset >= self.end_offset or (keep and keep[0].segment_offset == end_offset), f"{end_offset} is not the end of a segment"
         fresh = MemoryPartition(self._budget)
         fresh.end_offset = end_offset = min(end_offset, self.end_offset)
-        fresh.leader_epoch = self.leader_epoch
+        fresh.leader_epoch, fresh.epochs = self.leader_epoch, self.epochs
         for chunk in chunks[: len(chunks) - len(keep)]:  # given back first: what replaces it is less, and must not be refused
             self._budget.give(chunk.capacity)
         fresh._refill(batches, chunks[0].segment_offset)

@@ -1,0 +1,584 @@
+"""One partition on disk: `StoredPartition` over segment files.
+
+An append is one `writev` on the loop. What is durable follows from the committer; a reader gets mapped views of sealed
+segments and copies of the growing one. Files are made with the first append, so that a partition without records costs
+a directory and nothing else.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from ...errors import ErrorCode, KafkaError
+from ...records.batch import LOG_OVERHEAD, split_batches, unpack_header
+from .. import epochs as leader_epochs
+from ..store import Extent
+from .checkpoints import EPOCHS, PARTITION_METADATA, write_epochs, write_rewrite
+from .index import INTERVAL_BYTES, MAX_RELATIVE_OFFSET
+from .recovery import CLEANED, REWRITE, finish_rewrite
+from .segment import LOG, SNAPSHOT, Segment, file_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from .files import FilesStore
+    from .recovery import Loaded
+
+    Buffer = bytes | bytearray | memoryview
+
+LARGEST_SEGMENT = MAX_RELATIVE_OFFSET
+LENGTH_END = 12
+
+
+def _base_of(segment: Segment) -> int:
+    return segment.base_offset
+
+
+class FilePartition:
+    """`StoredPartition` in `directory`. `synced_offset` is the end of what a power cut leaves, the recovery point."""
+
+    __slots__ = (
+        "_hint",
+        "_hint_offset",
+        "_in_commit",
+        "_rolled",
+        "_segments",
+        "_snapshots",
+        "_stop",
+        "_stop_offset",
+        "_store",
+        "_tail",
+        "_target",
+        "_target_position",
+        "_unsynced",
+        "_unsynced_paths",
+        "directory",
+        "durable_offset",
+        "end_offset",
+        "epochs",
+        "failed",
+        "index",
+        "leader_epoch",
+        "log_start_offset",
+        "on_durable",
+        "on_failed",
+        "size_bytes",
+        "start_offset",
+        "synced_offset",
+        "topic",
+    )
+
+    def __init__(
+        self,
+        store: FilesStore,
+        directory: str,
+        topic: str,
+        index: int,
+        on_durable: Callable[[int], None],
+        on_failed: Callable[[KafkaError], None],
+    ) -> None:
+        """An empty one, whose directory is new."""
+        self._store = store
+        self.directory = directory
+        self.topic = topic
+        self.index = index
+        self.on_durable = on_durable
+        self.on_failed = on_failed
+        self.failed: KafkaError | None = None
+        self._segments: list[Segment] = []
+        self._tail: Segment | None = None
+        self._rolled = False
+        self._snapshots: list[int] = []
+        self.epochs = leader_epochs.NO_EPOCHS
+        self.leader_epoch = -1
+        self.size_bytes = 0
+        self.start_offset = self.end_offset = self.durable_offset = self.synced_offset = self.log_start_offset = 0
+        self._unsynced: list[Segment] = []
+        self._unsynced_paths: list[str] = []
+        self._in_commit: tuple[list[Segment], list[str]] = ([], [])
+        self._target = self._target_position = 0
+        self._forget_places()
+
+    def take(self, loaded: Loaded, log_start_offset: int) -> None:
+        """Begin with what the directory held."""
+        self._segments = loaded.segments
+        self._snapshots = loaded.snapshots
+        self.epochs = loaded.epochs
+        if loaded.epochs:
+            self.leader_epoch = loaded.epochs[-1][0]
+        self.size_bytes = sum(segment.size_bytes for segment in loaded.segments)
+        self.end_offset = self.durable_offset = self.synced_offset = loaded.end_offset
+        self.start_offset = loaded.segments[0].base_offset if loaded.segments else loaded.end_offset
+        self.log_start_offset = max(self.start_offset, min(log_start_offset, self.end_offset))
+        self._tail = loaded.segments[-1] if loaded.segments else None
+
+    def new_names(self, paths: Iterable[str]) -> None:
+        """These have to be synced with the next commit."""
+        self._unsynced_paths += paths
+
+    # appending
+
+    def append(self, leader_epoch: int, base_offset: int, next_offset: int, max_timestamp: int, head: bytes, body: Buffer) -> int:
+        """See `StoredPartition.append`."""
+        if leader_epoch < self.leader_epoch:
+            raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER, f"Leader epoch {leader_epoch} is older than {self.leader_epoch}")
+        assert base_offset == self.end_offset, f"append at {base_offset}, the log ends at {self.end_offset}"
+        if self.failed is not None:
+            raise self.failed
+        store = self._store
+        size = len(head) + len(body)
+        segment = self._tail
+        if segment is None or self._rolled or next_offset - segment.base_offset > MAX_RELATIVE_OFFSET or segment.size_bytes + size > LARGEST_SEGMENT:
+            segment = self._begin(base_offset)
+        elif segment.descriptor < 0:
+            self._open(segment)
+        position = segment.size_bytes
+        try:
+            written = store.disk.append(segment.descriptor, (head, body))
+            if written < size:
+                store.disk.append_all(segment.descriptor, [memoryview(head + bytes(body))[written:]])
+        except OSError as error:
+            self._take_back(segment, position, error)
+        if leader_epoch != self.leader_epoch:
+            self._take_epoch(leader_epoch, base_offset)
+        segment.size_bytes = position + size
+        if not position:
+            segment.took_first(max_timestamp)
+        segment.entered(next_offset - 1, position, size, max_timestamp, INTERVAL_BYTES)
+        self.size_bytes += size
+        self.end_offset = next_offset
+        if not segment.unsynced:
+            segment.unsynced = True
+            self._unsynced.append(segment)
+            store.committer.add(self)
+        if not store.acks_wait:
+            self.durable_offset = next_offset
+        return self.durable_offset
+
+    def _open(self, segment: Segment) -> None:
+        """Open the segment to append to or to read. KAFKA_STORAGE_ERROR."""
+        try:
+            self._store.files.open(segment)
+        except OSError as error:
+            raise self._store.refused(f"cannot open {segment.path(LOG)}", error) from error
+
+    def _begin(self, base_offset: int) -> Segment:
+        """Make the segment that appends go to from now on. KAFKA_STORAGE_ERROR: nothing has happened."""
+        tail = self._tail
+        if tail is not None and not tail.size_bytes and tail.base_offset == base_offset:  # it was begun and never written to
+            self._open(tail)
+            self._rolled = False
+            return tail
+        segment = Segment(self._store.disk, self.directory, base_offset, 0, sealed=False)
+        try:
+            self._store.files.open(segment, create=True)
+        except OSError as error:
+            raise self._store.refused(f"cannot make {segment.path(LOG)}", error) from error
+        self._unsynced_paths.append(self.directory)
+        if tail is None:
+            self.start_offset = base_offset
+        else:
+            self._seal(tail)
+        self._segments.append(segment)
+        self._tail = segment
+        self._rolled = False
+        self._forget_places()
+        return segment
+
+    def _seal(self, segment: Segment) -> None:
+        """Nothing more comes to this segment."""
+        segment.sealed = True
+        try:
+            segment.close_indexes()
+        except OSError as error:  # they are made anew when they are missed
+            self._store.tell(f"cannot write the indexes of {segment.path(LOG)}: {error.strerror}")
+        if not segment.unsynced:
+            self._store.files.close(segment)
+
+    def _take_back(self, segment: Segment, position: int, error: OSError) -> None:
+        """Undo part of an append, and refuse it; if not even that can be done the partition ends here."""
+        try:
+            self._store.disk.truncate(segment.descriptor, position)
+        except OSError as worse:
+            self._store.fail(self, f"cannot take back a failed write to {segment.path(LOG)}", worse)
+        raise self._store.refused(f"cannot write to {segment.path(LOG)}", error) from error
+
+    def _take_epoch(self, leader_epoch: int, base_offset: int) -> None:
+        self.leader_epoch = leader_epoch
+        self.epochs = leader_epochs.assign(self.epochs, leader_epoch, base_offset)
+        self._write_epochs()
+
+    def _write_epochs(self) -> None:
+        """Behind a crash the batches tell as well: so this need not be safe at once."""
+        try:
+            self._store.disk.write_file(f"{self.directory}/{EPOCHS}", write_epochs(self.epochs), sync=False)
+        except OSError as error:
+            self._store.tell(f"cannot write {self.directory}/{EPOCHS}: {error.strerror}")
+
+    # durability
+
+    def flush(self, offset: int) -> None:
+        """Nothing to do: every append has asked for it."""
+
+    def begin_commit(self) -> tuple[list[Segment], list[str]]:
+        """See `committer.Dirty`."""
+        segments = [*self._in_commit[0], *(s for s in self._unsynced if s not in self._in_commit[0])]
+        self._in_commit = segments, [*self._in_commit[1], *self._unsynced_paths]
+        self._unsynced = []
+        self._unsynced_paths = []
+        self._target = self.end_offset
+        self._target_position = self._tail.size_bytes if self._tail is not None else 0
+        return self._in_commit
+
+    def end_commit(self) -> None:
+        """See `committer.Dirty`."""
+        self._in_commit = ([], [])
+        self.synced_offset = max(self.synced_offset, min(self._target, self.end_offset))
+        if self.synced_offset > self.durable_offset:
+            self.durable_offset = self.synced_offset
+            tail = self._tail
+            if tail is not None and tail.base_offset < self._target:
+                self._stop_offset = self._target
+                self._stop = self._target_position
+            self.on_durable(self.durable_offset)
+
+    # reading
+
+    def _forget_places(self) -> None:
+        """Where offsets are has changed. `_hint` is where the last read to the end stopped and the next will begin, `_stop`
+        where the durable end is: positions in the last segment."""
+        self._hint_offset = self._stop_offset = -1
+        self._hint = self._stop = 0
+
+    def _locate(self, offset: int) -> tuple[int, int]:
+        """(number of the segment, position) of the first batch with a last offset >= `offset`; the segment is open."""
+        segments = self._segments
+        number = max(bisect_right(segments, offset, key=_base_of) - 1, 0)
+        while True:
+            segment = segments[number]
+            self._open(segment)
+            position = segment.position_of(offset)
+            if position < segment.size_bytes or number + 1 == len(segments):
+                return number, position
+            number += 1
+
+    def read(self, offset: int, max_bytes: int, end_offset: int, min_one: bool) -> list[Buffer]:
+        """See `StoredPartition.read`."""
+        tail = self._tail
+        if end_offset > self.end_offset:
+            end_offset = self.end_offset
+        if tail is None or offset >= end_offset:
+            return []
+        last = len(self._segments) - 1
+        if offset == self._hint_offset:
+            if tail.descriptor < 0:
+                self._open(tail)
+            number, position = last, self._hint
+        else:
+            number, position = self._locate(offset)
+        if end_offset == self.end_offset:
+            stop = tail.size_bytes
+        elif end_offset == self._stop_offset:
+            stop = self._stop
+        else:
+            last, stop = self._locate(end_offset)
+        if (number, position) >= (last, stop):
+            return []
+        segment = self._segments[number]
+        there = (stop if number == last else segment.size_bytes) - position
+        if there > max_bytes:
+            length = int.from_bytes(segment.read(position, LENGTH_END)[8:], "big") + LOG_OVERHEAD
+            if length > max_bytes:
+                if not min_one:
+                    return []
+                max_bytes = length
+            segment.used = True
+            return [segment.read(position, max_bytes)]
+        found = [segment.read(position, there)]
+        segment.used = True
+        if number < last:
+            return self._read_on(found, number, max_bytes - there, last, stop, min_one)
+        if last + 1 == len(self._segments):
+            self._hint_offset = end_offset
+            self._hint = stop
+        return found
+
+    def _read_on(self, found: list[Buffer], number: int, max_bytes: int, last: int, stop: int, min_one: bool) -> list[Buffer]:
+        """`read` from the segments behind `number`, up to `max_bytes` more."""
+        if not found[0]:
+            found.clear()
+        while number < last and max_bytes > 0:
+            number += 1
+            segment = self._segments[number]
+            there = min(stop if number == last else segment.size_bytes, max_bytes)
+            if there:
+                self._open(segment)
+                found.append(segment.read(0, there))
+                max_bytes -= there
+        return found
+
+    def find_by_timestamp(self, timestamp: int, offset: int) -> Buffer | None:
+        """See `StoredPartition.find_by_timestamp`."""
+        if not self._segments:
+            return None
+        number, position = self._locate(offset)
+        for segment in self._segments[number:]:
+            if segment.size_bytes and segment.max_timestamp >= timestamp:
+                self._open(segment)
+                position = max(position, segment.offsets.at_or_below(segment.times.below(timestamp)))
+                for _, _, place, size, latest in segment.walk(position):
+                    if latest >= timestamp:
+                        return segment.read(place, size)
+            position = 0
+        return None
+
+    def max_timestamp(self, offset: int) -> int:
+        """See `StoredPartition.max_timestamp`."""
+        if not self._segments:
+            return -1
+        number, position = self._locate(offset)
+        latest = max((segment.max_timestamp for segment in self._segments[number + 1 :]), default=-1)
+        segment = self._segments[number]
+        if segment.max_timestamp > latest and position < segment.size_bytes:
+            if segment.max_timestamp_offset >= offset:
+                return segment.max_timestamp
+            latest = max(latest, *(row[4] for row in segment.walk(position)))
+        return latest
+
+    def extents(self) -> list[Extent]:
+        """See `StoredPartition.extents`."""
+        filled = [segment for segment in self._segments if segment.size_bytes]
+        ends = [segment.base_offset for segment in filled[1:]] + [self.end_offset]
+        return [
+            Extent(segment.base_offset, end, segment.size_bytes, segment.max_timestamp, self._first_timestamp(segment))
+            for segment, end in zip(filled, ends)
+        ]
+
+    def _first_timestamp(self, segment: Segment) -> int:
+        if not segment.knows_first:
+            self._open(segment)
+        return segment.first_timestamp()
+
+    # beside the batches
+
+    def snapshots(self) -> Iterator[tuple[int, bytes]]:
+        """See `StoredPartition.snapshots`."""
+        for offset in reversed(self._snapshots):
+            try:
+                yield offset, self._store.disk.read_file(file_path(self.directory, offset, SNAPSHOT))
+            except OSError as error:
+                self._store.tell(f"cannot read {file_path(self.directory, offset, SNAPSHOT)}: {error.strerror}")
+
+    def keep_snapshot(self, data: bytes) -> None:
+        """See `StoredPartition.keep_snapshot`. One stays per segment, as with Kafka, and the newest."""
+        if self.failed is not None:
+            return
+        offset = self.end_offset
+        bases = {segment.base_offset for segment in self._segments}
+        try:
+            if not self._snapshots or self._snapshots[-1] != offset:
+                self._store.disk.write_file(file_path(self.directory, offset, SNAPSHOT), data, sync=False)
+                self._snapshots.append(offset)
+            self._drop_snapshots([old for old in self._snapshots[:-1] if old not in bases])
+        except OSError as error:
+            self._store.tell(f"cannot write {file_path(self.directory, offset, SNAPSHOT)}: {error.strerror}")
+
+    def _drop_snapshots(self, offsets: list[int]) -> None:
+        for offset in offsets:
+            self._snapshots.remove(offset)
+            self._store.disk.unlink(file_path(self.directory, offset, SNAPSHOT))
+
+    # changing what there is
+
+    def roll(self) -> None:
+        """See `StoredPartition.roll`."""
+        if self._tail is not None and self._tail.size_bytes:
+            self._rolled = True
+
+    def trim_head(self, offset: int) -> None:
+        """See `StoredPartition.trim_head`: whole segments go, their files when the worker comes to it."""
+        self.log_start_offset = max(self.log_start_offset, min(offset, self.end_offset))
+        if offset >= self.end_offset and self._tail is not None and self._tail.size_bytes:
+            self._begin(self.end_offset)
+        keep = max(bisect_right(self._segments, offset, key=_base_of) - 1, 0)
+        if keep:
+            gone, self._segments = self._segments[:keep], self._segments[keep:]
+            for segment in gone:
+                self._let_go(segment)
+            self._store.remove([path for segment in gone for path in segment.paths()])
+            self._drop_old_snapshots()
+            self.epochs = leader_epochs.truncate_head(self.epochs, self._segments[0].base_offset)
+        self.start_offset = self._segments[0].base_offset if self._segments else self.end_offset
+
+    def _drop_old_snapshots(self) -> None:
+        start = self._segments[0].base_offset
+        try:
+            self._drop_snapshots([offset for offset in self._snapshots if offset < start])
+        except OSError as error:
+            self._store.tell(f"cannot remove old snapshots of {self.directory}: {error.strerror}")
+
+    def _let_go(self, segment: Segment) -> None:
+        """It is no part of the log any more."""
+        self.size_bytes -= segment.size_bytes
+        if segment in self._unsynced:
+            self._unsynced.remove(segment)
+        segment.unsynced = False
+        self._store.files.close(segment)
+
+    def truncate_tail(self, offset: int) -> None:
+        """See `StoredPartition.truncate_tail`. Readers may have views of what goes: the part of a sealed segment that stays
+        gets a file of its own."""
+        if not self._segments or offset >= self.end_offset:
+            return
+        number, position = self._locate(offset)
+        segment = self._segments[number]
+        end_offset = min(offset, next(segment.walk(position))[0]) if position < segment.size_bytes else offset
+        end_offset = max(end_offset, self.start_offset)
+        self.end_offset = end_offset
+        self.synced_offset = self.durable_offset = min(self.durable_offset, end_offset)
+        self.log_start_offset = min(self.log_start_offset, end_offset)
+        self._target = 0  # what a commit in work makes safe is not what is there any more
+        disk = self._store.disk
+        try:
+            self._store.write_checkpoints()
+            for later in reversed(self._segments[number + 1 :]):
+                self._let_go(later)
+                for path in later.paths():
+                    disk.unlink(path)
+            del self._segments[number + 1 :]
+            self._shorten(segment, position)
+            self._drop_snapshots([old for old in self._snapshots if old > end_offset])
+        except OSError as error:
+            raise self._store.fail(self, f"cannot truncate {self.directory}", error) from error
+        self._tail = segment
+        self._rolled = False
+        self.epochs = leader_epochs.truncate_tail(self.epochs, end_offset)
+        self._write_epochs()
+        self._forget_places()
+        self._keep_end(segment.end_of_batches() if position else segment.base_offset)
+
+    def _shorten(self, segment: Segment, position: int) -> None:
+        """Cut a segment to `position` bytes; appends go to it then."""
+        disk = self._store.disk
+        self.size_bytes -= segment.size_bytes - position
+        if segment.view is not None:
+            disk.write_file(segment.path(LOG), segment.view[:position], sync=True)
+            self._store.files.close(segment)
+        segment.sealed = False
+        self._store.files.open(segment)
+        disk.truncate(segment.descriptor, position)
+        segment.size_bytes = position
+        segment.index_again()
+        if not segment.unsynced:
+            segment.unsynced = True
+            self._unsynced.append(segment)
+        self._unsynced_paths.append(self.directory)
+        self._store.committer.add(self)
+
+    def _keep_end(self, batches_end: int) -> None:
+        """Where the batches that are left end in front of the log's end, an empty segment tells it to whoever opens the log."""
+        if batches_end != self.end_offset:
+            self._begin(self.end_offset)
+
+    def rewrite(self, end_offset: int, batches: Iterable[Buffer]) -> None:
+        """See `StoredPartition.rewrite`: everything below `end_offset` is durable then. A crash leaves all of the old segments or all of the new."""
+        if not self._segments:
+            return
+        end_offset = min(end_offset, self.end_offset)
+        if end_offset == self.end_offset and self._tail is not None and self._tail.size_bytes:
+            self._begin(end_offset)
+        kept = [segment for segment in self._segments if segment.base_offset >= end_offset]
+        assert kept[0].base_offset == end_offset, f"{end_offset} is not the end of a segment"
+        old = self._segments[: len(self._segments) - len(kept)]
+        disk, directory = self._store.disk, self.directory
+        try:
+            fresh = self._write_cleaned(old[0].base_offset if old else end_offset, batches)
+            disk.sync_path(directory)
+            disk.write_file(f"{directory}/{REWRITE}", write_rewrite(end_offset, [s.base_offset for s in fresh]), sync=True)
+            disk.sync_path(directory)
+        except OSError as error:
+            raise self._store.refused(f"cannot rewrite {directory}", error) from error
+        try:
+            finish_rewrite(disk, directory, set(disk.list(directory)))
+            for segment in old:
+                self._let_go(segment)
+            for segment in fresh:
+                segment.close_indexes()
+        except OSError as error:
+            raise self._store.fail(self, f"cannot rewrite {directory}", error) from error
+        self._segments = [*fresh, *kept]
+        self._tail = self._segments[-1]
+        self.size_bytes = sum(segment.size_bytes for segment in self._segments)
+        self.start_offset = self._segments[0].base_offset
+        self.synced_offset = max(self.synced_offset, end_offset)
+        self.durable_offset = max(self.durable_offset, end_offset)
+        self._forget_places()
+
+    def _write_cleaned(self, base_offset: int, batches: Iterable[Buffer]) -> list[Segment]:
+        """Segments of `batches` under names that mean nothing yet, their bytes safe."""
+        disk = self._store.disk
+        fresh: list[Segment] = []
+        waiting: list[Buffer] = []
+        descriptor = -1
+        try:
+            for batch in (batch for some in batches for batch in split_batches(some)):
+                header = unpack_header(batch, 0)
+                size = header[1] + LOG_OVERHEAD
+                if not fresh or fresh[-1].size_bytes + size > LARGEST_SEGMENT or header[0] + header[6] - fresh[-1].base_offset >= MAX_RELATIVE_OFFSET:
+                    if fresh:
+                        self._finish_cleaned(descriptor, waiting)
+                        descriptor = -1
+                    fresh.append(Segment(disk, self.directory, header[0] if fresh else base_offset, 0, sealed=True))
+                    descriptor = disk.open(fresh[-1].path(LOG + CLEANED), create=True)
+                    disk.truncate(descriptor, 0)
+                segment = fresh[-1]
+                segment.entered(header[0] + header[6], segment.size_bytes, size, header[8], INTERVAL_BYTES)
+                segment.size_bytes += size
+                waiting.append(batch)
+                if len(waiting) >= 64:
+                    disk.append_all(descriptor, waiting)
+                    waiting.clear()
+            if fresh:
+                self._finish_cleaned(descriptor, waiting)
+                descriptor = -1
+        finally:
+            if descriptor >= 0:
+                disk.close(descriptor)
+        return fresh
+
+    def _finish_cleaned(self, descriptor: int, waiting: list[Buffer]) -> None:
+        disk = self._store.disk
+        try:
+            disk.append_all(descriptor, waiting)
+            disk.sync(descriptor)
+        finally:
+            disk.close(descriptor)
+        waiting.clear()
+
+    # the end
+
+    def write_indexes(self) -> None:
+        """Bring the index files of the last segment up to what is known, so that a crash costs less."""
+        if self._tail is not None and self.failed is None:
+            self._tail.write_indexes()
+
+    def close(self) -> None:
+        """Write what a clean start wants to find; everything is synced by now. OSError."""
+        if self._tail is not None and self.failed is None:
+            self._tail.close_indexes()
+            if self.epochs:
+                self._write_epochs()
+
+    def delete(self) -> None:
+        """See `StoredPartition.delete`."""
+        for segment in self._segments:
+            self._let_go(segment)
+        self._segments = []
+        self._tail = None
+        self._store.forget(self)
+
+
+def names_of_new(directory: str, parent: str) -> list[str]:
+    """What has to be synced before a record in a new partition is safe."""
+    return [f"{directory}/{PARTITION_METADATA}", directory, parent]
