@@ -17,7 +17,6 @@ A line that begins with "> " is a command, what follows is its output: answers, 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +30,12 @@ from kafkacompat.groups.codec import GroupRecord
 from kafkacompat.groups.consumer_group import ConsumerGroup
 from kafkacompat.groups.consumer_records import ConsumerRecord
 from kafkacompat.groups.events import Synced
+from tests.transcripts.played import play, transcripts
 
 from .consumer_running import Client, Topics
 from .mixed_running import Classic, MixedRunning
 from .running import Parked, shown
 
-HERE = Path(__file__).parent.parent / "transcripts" / "groups" / "consumer"
-WRITE = os.environ.get("KAFKACOMPAT_TRANSCRIPTS") == "write"
 MEMBER_STATES = ("stable", "unrevoked", "unreleased")
 
 
@@ -220,20 +218,6 @@ class Script:
         )
 
 
-SCRIPTS = sorted(HERE.glob("*.txt"))
-assert SCRIPTS
-
-
-@pytest.mark.parametrize("path", SCRIPTS, ids=[path.stem for path in SCRIPTS])
+@pytest.mark.parametrize("path", transcripts("groups/consumer"), ids=lambda path: path.stem)
 def test_transcript(path: Path) -> None:
-    expected = path.read_text()
-    script = Script()
-    for line in expected.splitlines():
-        if line.startswith("> "):
-            script.run(line[2:])
-        elif not line.startswith("  "):
-            script.out.append(line)
-    found = "\n".join(script.out) + "\n"
-    if WRITE:
-        path.write_text(found)
-    assert found == expected or WRITE
+    play(path, Script())

@@ -14,7 +14,6 @@ NAME is a client; "join" without an id uses the one it was last given, "join -" 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,7 @@ from kafkacompat.groups import codec
 from kafkacompat.groups.codec import GroupRecord, OffsetRecord
 from kafkacompat.groups.events import Commit, DeleteGroup, Leave
 from tests.groups.running import Parked, Running, shown
-
-HERE = Path(__file__).parent.parent / "transcripts" / "groups"
-WRITE = os.environ.get("KAFKACOMPAT_TRANSCRIPTS") == "write"
+from tests.transcripts.played import play, transcripts
 
 
 class Script:
@@ -179,20 +176,6 @@ def _record(key: bytes, value: bytes | None) -> str:
     return f"{record.group_id} generation {record.value.generation} {record.value.protocol} leader {record.value.leader} members [{members}]"
 
 
-SCRIPTS = sorted(HERE.glob("*.txt"))
-assert SCRIPTS
-
-
-@pytest.mark.parametrize("path", SCRIPTS, ids=[path.stem for path in SCRIPTS])
+@pytest.mark.parametrize("path", transcripts("groups"), ids=lambda path: path.stem)
 def test_transcript(path: Path) -> None:
-    expected = path.read_text()
-    script = Script()
-    for line in expected.splitlines():
-        if line.startswith("> "):
-            script.run(line[2:])
-        elif not line.startswith("  "):
-            script.out.append(line)
-    found = "\n".join(script.out) + "\n"
-    if WRITE:
-        path.write_text(found)
-    assert found == expected or WRITE
+    play(path, Script())

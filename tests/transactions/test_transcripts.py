@@ -14,7 +14,6 @@ NAME is a producer with the transactional id x; it goes on with what it was last
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,7 @@ from kafkacompat.transactions.codec import Foreign, decode
 from kafkacompat.transactions.events import Producer
 from kafkacompat.transactions.transaction import STATE_NAMES
 from tests.transactions.running import Running
-
-HERE = Path(__file__).parent.parent / "transcripts" / "transactions"
-WRITE = os.environ.get("KAFKACOMPAT_TRANSCRIPTS") == "write"
+from tests.transcripts.played import play, transcripts
 
 
 class Script:
@@ -139,20 +136,6 @@ def _record(key: bytes, value: bytes | None) -> str:
     return f"{record.transactional_id} {STATE_NAMES[known.state]}, producer {known.producer_id}{next_one}, epoch {known.epoch}, [{places}]"
 
 
-SCRIPTS = sorted(HERE.glob("*.txt"))
-assert SCRIPTS
-
-
-@pytest.mark.parametrize("path", SCRIPTS, ids=[path.stem for path in SCRIPTS])
+@pytest.mark.parametrize("path", transcripts("transactions"), ids=lambda path: path.stem)
 def test_transcript(path: Path) -> None:
-    expected = path.read_text()
-    script = Script()
-    for line in expected.splitlines():
-        if line.startswith("> "):
-            script.run(line[2:])
-        elif not line.startswith("  "):
-            script.out.append(line)
-    found = "\n".join(script.out) + "\n"
-    if WRITE:
-        path.write_text(found)
-    assert found == expected or WRITE
+    play(path, Script())
