@@ -32,6 +32,10 @@ class Broken(Exception):
     """The harness itself failed: a process ended in a way that nobody asked for."""
 
 
+class NotFenced(Broken):
+    """Two instances with one transactional id went on for as long as one cared to wait."""
+
+
 @dataclass(slots=True)
 class Slot:
     """A place for one transactional id (or one reader): the process that holds it, and those that did."""
@@ -189,7 +193,7 @@ class Run:
             end = time.monotonic() + SETTLE_S
             while len(slot.running) > 1:  # it may be the older one that fences the younger, if it was paused before it was initialised
                 if time.monotonic() > end:
-                    raise self._broken(slot, "goes on beside the next instance")
+                    raise NotFenced(self._broken(slot, "goes on beside the next instance"))
                 time.sleep(0.05)
                 self._reap(slot)
 
