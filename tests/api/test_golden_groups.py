@@ -9,19 +9,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from importlib import import_module
-from inspect import iscoroutine
 from typing import Any
 from uuid import UUID
 
 from kafkacompat.groups.events import Commit
 from kafkacompat.internal_topics import make_topics
 from kafkacompat.metadata.events import CreateTopics, NewTopic
-from kafkacompat.wire.headers import RequestHeader, request_header_version
-from kafkacompat.wire.message import Message
+from tests.api.recorded import ask_again
 from tests.api.serving import Serving
 from tests.wire.catalogue import GOLDEN
-from tests.wire.forms import snake, to_json
 
 APIS = [
     "JoinGroup",
@@ -106,25 +102,7 @@ async def _hold(serving: Serving, exchanges: list[dict[str, Any]], drawn: Drawn)
         if exchange["note"] == "an empty group":  # made by requests that were not written down
             [group_id] = exchange["request"]["groupsNames"]
             serving.broker.groups.find(1, group_id).submit_now(Commit(group_id, "", -1, [("grp", bytes(16), 0, 1, -1, None)]))
-        tasks.append(asyncio.ensure_future(_ask(serving, exchange)))
+        tasks.append(asyncio.ensure_future(ask_again(serving, exchange)))
         for _ in range(5):
             await asyncio.sleep(0)
     return [task.result() for task in tasks]
-
-
-async def _ask(serving: Serving, exchange: dict[str, Any]) -> Any:
-    api, version = exchange["api"], exchange["version"]
-    module = import_module(f"kafkacompat.api.{snake(api)}")
-    request_class: type[Message] = getattr(module, f"{api}Request")
-    frame = bytes.fromhex(exchange["request_hex"])
-    header, pos = RequestHeader.read(frame, request_header_version(request_class, version))
-    request, _ = request_class.read(frame, version, pos)
-    context = serving.context(1)
-    context.version = version
-    context.client_id = header.client_id
-    result = module.handle(context, request)
-    if iscoroutine(result):
-        result = await result
-    if isinstance(result, bytes):
-        result = getattr(module, f"{api}Response").read(result, version)[0]
-    return to_json(result, version)

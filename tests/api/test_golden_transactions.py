@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib import import_module
-from inspect import iscoroutine
 from typing import Any
 
 from kafkacompat.clock import ManualClock
-from kafkacompat.wire.headers import RequestHeader, request_header_version
-from kafkacompat.wire.message import Message
+from tests.api.recorded import ask_again
 from tests.api.serving import Serving
 from tests.wire.catalogue import GOLDEN
-from tests.wire.forms import snake, to_json
 
 APIS = [
     "InitProducerId",
@@ -82,17 +78,5 @@ def create(serving: Serving, wish: list[dict[str, Any]]) -> None:
 
 
 def ask(serving: Serving, exchange: dict[str, Any]) -> Any:
-    """One exchange, byte by byte as it was."""
-    api, version = exchange["api"], exchange["version"]
-    module = import_module(f"kafkacompat.api.{snake(api)}")
-    request_class: type[Message] = getattr(module, f"{api}Request")
-    frame = bytes.fromhex(exchange["request_hex"])
-    header, pos = RequestHeader.read(frame, request_header_version(request_class, version))
-    request, _ = request_class.read(frame, version, pos)
-    context = serving.context(1)
-    context.version = version
-    context.client_id = header.client_id
-    result = module.handle(context, request)
-    if iscoroutine(result):
-        result = serving.loop.run_until_complete(result)
-    return to_json(result, version)
+    """One exchange."""
+    return serving.loop.run_until_complete(ask_again(serving, exchange))
