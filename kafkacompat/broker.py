@@ -19,7 +19,8 @@ from .config.rules import connections_per_ip
 from .coordinators import GroupCoordinators
 from .errors import ErrorCode, KafkaError
 from .fetch_sessions import FetchSessions
-from .log.engines.memory import MemoryBudget, MemoryStore
+from .log.engines.chunk_memory import MemoryBudget
+from .log.engines.memory import MemoryStore
 from .log.logs import Logs
 from .log.shard import Shard
 from .metadata import events

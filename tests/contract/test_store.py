@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kafkacompat.errors import KafkaError
+from kafkacompat.log.engines.chunk_memory import MemoryBudget
 from kafkacompat.log.engines.disk import Disk
 from kafkacompat.log.engines.files import FilesStore
-from kafkacompat.log.engines.memory import MemoryBudget, MemoryStore
+from kafkacompat.log.engines.memory import MemoryStore
 from kafkacompat.log.store import Store, StoredPartition
 from kafkacompat.records.batch import BatchHeader, seal
 from tests.log.inline_worker import InlineWorker
