@@ -31,6 +31,7 @@ from .nodes import Node
 from .producer_ids import ProducerIds
 from .timers import Timer, Timers
 from .transaction_coordinators import TransactionCoordinators
+from .turns import Turns
 
 if TYPE_CHECKING:
     import asyncio
@@ -75,6 +76,7 @@ class Broker:
         self.nodes: dict[int, Node] = {node_id: Node(node_id, config.for_node(node_id)["broker.rack"]) for node_id in config.node_ids()}
         self.loop: asyncio.AbstractEventLoop
         self.timers: Timers
+        self.turns: Turns
         self.metadata: Image
         self._shard: Shard
         self._listeners: dict[int, list[Listener]] = {}
@@ -103,6 +105,7 @@ class Broker:
         """Begin to live: every node is bound by now. The metadata log is made, features and nodes are registered."""
         self.loop = loop
         self.timers = Timers(loop)
+        self.turns = Turns(loop)
         config = TopicConfig(self.config, {"cleanup.policy": "delete", "retention.ms": "-1"})
         log = self.logs.create(METADATA_TOPIC, METADATA_TOPIC_ID, 0, config, leader_epoch=1)
         self._shard = Shard(
