@@ -188,13 +188,18 @@ def _cut(disk: Disk, loaded: Loaded, number: int, position: int) -> None:
         segment.begin()
 
 
+def remove(disk: Disk, path: str) -> None:
+    """Unlink a file, if it is there."""
+    try:
+        disk.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
 def remove_beside(disk: Disk, segment: Segment) -> None:
-    """Remove what goes with a segment's log: its indexes."""
+    """Unlink the indexes of a segment."""
     for suffix in (OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX):
-        try:
-            disk.unlink(segment.path(suffix))
-        except FileNotFoundError:
-            pass
+        remove(disk, segment.path(suffix))
 
 
 def _settle(disk: Disk, directory: str) -> set[str]:
