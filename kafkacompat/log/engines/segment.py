@@ -7,6 +7,7 @@ shrinks, so it is mapped once and read as views. Either is opened when it is nee
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 from ...records.batch import HEADER_SIZE, LOG_OVERHEAD, MIN_LENGTH, PLACE, unpack_header
@@ -26,6 +27,13 @@ WINDOW_BYTES = 16384
 LOG, OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX, SNAPSHOT = ".log", ".index", ".timeindex", ".txnindex", ".snapshot"
 
 _place = PLACE.unpack_from
+
+
+class BadBatch(OSError):
+    """Bytes that were checked when they were written or recovered are no batch any more."""
+
+    def __init__(self, segment: Segment, position: int) -> None:
+        super().__init__(errno.EIO, f"no batch at byte {position} of {segment.path(LOG)}")
 
 
 class Segment:
@@ -214,10 +222,7 @@ class Segment:
         return self.disk.read(self.descriptor, position, min(size, self.size_bytes - position))
 
     def walk(self, position: int, stop: int | None = None) -> Iterator[tuple[int, int, int, int, int]]:
-        """(base offset, end offset, position, size, max timestamp) of the batches from `position` on; the segment has to be open.
-
-        AssertionError where bytes are no batch: they were checked when they were written or recovered.
-        """
+        """(base offset, end offset, position, size, max timestamp) of the batches from `position` on; the segment has to be open. OSError, BadBatch."""
         stop = self.size_bytes if stop is None else stop
         while position < stop:
             window = self.read(position, WINDOW_BYTES)
@@ -225,10 +230,12 @@ class Segment:
             while position < stop and position - start + HEADER_SIZE <= len(window):
                 header = unpack_header(window, position - start)
                 size = header[1] + LOG_OVERHEAD
-                assert header[1] >= MIN_LENGTH, f"no batch at {position} of {self}"
+                if header[1] < MIN_LENGTH or position + size > stop:
+                    raise BadBatch(self, position)
                 yield header[0], header[0] + header[6] + 1, position, size, header[8]
                 position += size
-            assert position > start, f"cut batch at {position} of {self}"
+            if position == start:
+                raise BadBatch(self, position)
 
     def position_of(self, offset: int) -> int:
         """Position of the first batch with a last offset >= `offset`; `size_bytes` when there is none. The segment has to be open."""
@@ -236,11 +243,15 @@ class Segment:
         view = self.view
         if view is not None:
             stop = self.size_bytes
-            while position < stop:
+            while position + PLACE.size <= stop:
                 base, length, last_delta = _place(view, position)
                 if base + last_delta >= offset:
                     return position
+                if length < MIN_LENGTH:
+                    break
                 position += length + LOG_OVERHEAD
+            if position != stop:
+                raise BadBatch(self, position)
             return position
         for _, end, found, _, _ in self.walk(position):
             if end > offset:
