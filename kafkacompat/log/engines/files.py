@@ -153,6 +153,22 @@ class FilesStore:
 
     # partitions
 
+    @property
+    def count(self) -> int:
+        """How many partitions are open here."""
+        return len(self._partitions)
+
+    def has(self, name: str) -> bool:
+        """Was a directory of this name found here, which no partition was opened from yet?"""
+        return name in self._found
+
+    def topic_id_of(self, name: str) -> bytes | None:
+        """Whose directory it is; None where it does not say."""
+        try:
+            return files.read_partition_metadata(self.disk.read_file(f"{self.path}/{name}/{files.PARTITION_METADATA}"))
+        except (OSError, ValueError):
+            return None
+
     def open(
         self,
         topic: str,
@@ -283,8 +299,10 @@ class FilesStore:
         return self._cannot_open(partition, f"{what}: {error.strerror or error}")
 
     def _cannot_open(self, partition: FilePartition, line: str) -> KafkaError:
-        log.error("%s-%d is offline: %s", partition.topic, partition.index, line)
         self._faulty = True
+        if partition.failed is not None:
+            return partition.failed
+        log.error("%s-%d is offline: %s", partition.topic, partition.index, line)
         partition.failed = KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, line)
         partition.on_failed(partition.failed)
         return partition.failed
@@ -326,13 +344,31 @@ class FilesStore:
         """Write down, aside, up to where all is safe: behind a crash only what comes after it is checked."""
         if self.committer.failed:
             return
-        for partition in self._partitions.values():
-            try:
-                partition.write_indexes()
-            except OSError as error:
-                self.tell(f"cannot write the indexes of {partition.directory}: {error.strerror}")
+        paths: list[str] = []
+        try:
+            for partition in self._partitions.values():
+                paths += partition.write_indexes()
+        except OSError as error:
+            self._checkpointed(error)
+            return
         tables = self._tables()
-        self.worker.run(lambda: self._write(tables), self._checkpointed)
+        self.worker.run(lambda: self._sync(paths), lambda error: self._indexes_synced(tables, error))
+
+    def _sync(self, paths: list[str]) -> OSError | None:
+        for path in paths:
+            try:
+                self.disk.sync_path(path)
+            except FileNotFoundError:  # the partition was deleted meanwhile
+                pass
+            except OSError as error:
+                return error
+        return None
+
+    def _indexes_synced(self, tables: list[tuple[str, bytes]], error: OSError | None) -> None:
+        if error is not None:
+            self.committer.fail(error)
+        else:
+            self.worker.run(lambda: self._write(tables), self._checkpointed)
 
     def _checkpointed(self, error: OSError | None) -> None:
         if error is None:
@@ -355,15 +391,31 @@ class FilesStore:
         self.files.close_all()
         try:
             if not self.committer.failed:
-                for partition in self._partitions.values():
-                    partition.close()
+                paths = [path for partition in self._partitions.values() for path in partition.close()]
+                error = self._sync(paths)
+                if error is not None:
+                    raise error
                 self.write_checkpoints()
                 if not self._faulty:
-                    self.disk.write_file(f"{self.path}/{files.CLEAN_SHUTDOWN}", files.write_clean_shutdown(self.broker_epoch), sync=True)
-                    self.disk.sync_path(self.path)
+                    self._mark_clean()
         except OSError as error:
             log.error("%s is not closed in good order: %s", self.path, error.strerror or error)
         self._unlock()
+
+    def abandon(self) -> None:
+        """Let go of the directory as it is, for the broker does not start: the mark of a clean stop is put back."""
+        self.worker.close()
+        self.files.close_all()
+        if self.clean and not self._partitions:
+            try:
+                self._mark_clean()
+            except OSError as error:
+                log.error("%s is not closed in good order: %s", self.path, error.strerror or error)
+        self._unlock()
+
+    def _mark_clean(self) -> None:
+        self.disk.write_file(f"{self.path}/{files.CLEAN_SHUTDOWN}", files.write_clean_shutdown(self.broker_epoch), sync=True)
+        self.disk.sync_path(self.path)
 
     def _unlock(self) -> None:
         self.disk.unlock(f"{self.path}/{LOCK}", self._lock)
