@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..config import BrokerConfig
     from ..log.machine import Outcome
-    from ..wire.message import Message
+    from ..wire.message import Message, Struct
 
 
 class MetadataMachine:
@@ -50,15 +50,15 @@ class MetadataMachine:
         """No timer."""
         return None
 
-    def apply(self, record: Message) -> None:
+    def apply(self, record: Struct) -> None:
         """Take a record into the image, live and at start-up alike."""
         self.image.apply(record)
 
-    def encode(self, record: Message) -> tuple[bytes | None, bytes]:
+    def encode(self, record: Message | codec.UnknownRecord) -> tuple[bytes | None, bytes]:
         """Key (none) and value of a record in the log."""
         return None, codec.encode(record, self.image.metadata_version or codec.NEWEST_METADATA_VERSION)
 
-    def decode(self, key: object, value: bytes | bytearray | memoryview) -> Message:
+    def decode(self, key: object, value: bytes | bytearray | memoryview) -> Message | codec.UnknownRecord:
         """The record of a key and value in the log; ProtocolError if it is none of Kafka 4.3.1's."""
         return codec.decode(value)
 
