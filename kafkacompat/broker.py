@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .context import RequestContext
+    from .log.engines.directories import Directories
     from .log.partition import PartitionLog
+    from .log.store import Store
     from .metadata.image import Partition, Topic
 
 log = logging.getLogger("kafkacompat.broker")
@@ -66,7 +68,8 @@ class Broker:
     serves, `loop` from then on.
     """
 
-    def __init__(self, config: BrokerConfig, *, clock: Clock | None = None, seed: int | None = None) -> None:
+    def __init__(self, config: BrokerConfig, *, clock: Clock | None = None, seed: int | None = None, store: Store | None = None) -> None:
+        """`store` is an engine to use in place of the one that the settings ask for."""
         self.config = config
         self.clock: Clock = clock or SystemClock()
         self.random = Random(seed if seed is not None else os.urandom(16))
@@ -82,12 +85,15 @@ class Broker:
             self._listeners[node.id] = listeners(own)
             node.advertised = {name: (told.host, told.port) for name, told in advertised_listeners(own).items()}
         self.inter_broker_listener_name = inter_broker_listener(config)
-        limit: int = config["kafkacompat.memory.limit.bytes"]
-        budget = MemoryBudget(limit if limit >= 0 else half_of_memory(), log.error)
-        self.logs = Logs(MemoryStore(budget), validate_full=config["kafkacompat.validate.records"] == "full")
+        self.log_dirs: tuple[str, ...] | None = log_dirs_of(config)
+        """Where the logs are kept; None for memory."""
+        self.logs: Logs
+        self._store = store
+        self._directories: Directories | None = None
         self._topic_configs: dict[bytes, TopicConfig] = {}
         self._dynamic: dict[str, dict[str, str]] = {}
         self._retention: Timer | None = None
+        self._checkpoint: Timer | None = None
         self._rack_aware = config["replica.selector.class"] == RACK_AWARE_SELECTOR
         self.producer_ids = ProducerIds()
         self.fetch_max_bytes: int = config["fetch.max.bytes"]
@@ -99,11 +105,18 @@ class Broker:
     # opening and closing
 
     def open(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to live: every node is bound by now. The metadata log is made, features and nodes are registered."""
+        """Begin to live: every node is bound by now. The metadata log is made or read, features and nodes are registered, logs opened.
+
+        OSError (DirectoryRefused) where a data directory cannot be used, KafkaError where the metadata log in it cannot; nothing is held then.
+        """
         self.loop = loop
         self.timers = Timers(loop)
+        self.logs = Logs(self._open_store(), validate_full=self.config["kafkacompat.validate.records"] == "full")
         config = TopicConfig(self.config, {"cleanup.policy": "delete", "retention.ms": "-1"})
         log = self.logs.create(METADATA_TOPIC, METADATA_TOPIC_ID, 0, config, leader_epoch=1)
+        if log.offline is not None:
+            self.logs.close()
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"the metadata of the cluster cannot be read: {log.offline.message}")
         self._shard = Shard(
             log,
             lambda: MetadataMachine(self.config),
@@ -117,18 +130,56 @@ class Broker:
         nodes = [
             events.NodeInfo(node.id, self.random.randbytes(16), self._registered_endpoints(node), node.rack) for node in self.nodes.values()
         ]
+        if self._directories is not None:
+            self._directories.set_broker_epoch(self.metadata_offset)
         self.submit_now(events.RegisterNodes(nodes, self.metadata_offset))
+        self._open_logs()
         self.config.on_change(self._topic_defaults_changed)
         self.transactions.open()
         self._retain_later()
+        if self._directories is not None:
+            self._checkpoint_later()
+
+    def _open_store(self) -> Store:
+        """The engine that was given, or that the settings ask for. DirectoryRefused."""
+        config = self.config
+        if self._store is not None:
+            return self._store
+        if self.log_dirs is None:
+            limit: int = config["kafkacompat.memory.limit.bytes"]
+            return MemoryStore(MemoryBudget(limit if limit >= 0 else half_of_memory(), log.error))
+        from .log.engines.committer import LoopWorker
+        from .log.engines.directories import Directories
+
+        self._directories = Directories(
+            self.log_dirs,
+            lambda: LoopWorker(self.loop),
+            node_id=next(iter(self.nodes)),
+            cluster_id=config["kafkacompat.cluster.id"],
+            random=self.random.randbytes,
+            acks_wait=config["kafkacompat.acks.all.fsync"],
+        )
+        self.cluster_id = self._directories.cluster_id
+        return self._directories
+
+    def _open_logs(self) -> None:
+        """Take over what the metadata log led to: settings, and the partitions that there are."""
+        for resource_type, name in list(self.metadata.configs):
+            if resource_type == BROKER:
+                self._config_changed(BROKER, name)
+        for topic in self.metadata.topics.values():
+            self._carry_out(events.PartitionsCreated(topic.name, topic.id, 0))
+        if self._directories is not None:
+            self._directories.settle()
 
     def _take_image(self, machine: MetadataMachine) -> None:
         self.metadata = machine.image
 
     def close(self) -> None:
         """Let go of everything."""
-        if self._retention is not None:
-            self._retention.cancel()
+        for timer in (self._retention, self._checkpoint):
+            if timer is not None:
+                timer.cancel()
         self.transactions.close()
         self.groups.close()
         self.logs.close()
@@ -226,6 +277,14 @@ class Broker:
         self.logs.retain(self.clock.now_ms(), producer_expiration_ms=self.config["producer.id.expiration.ms"])
         self._retain_later()
 
+    def _checkpoint_later(self) -> None:
+        self._checkpoint = self.timers.after(self.config["log.flush.offset.checkpoint.interval.ms"], self._write_checkpoint)
+
+    def _write_checkpoint(self) -> None:
+        assert self._directories is not None
+        self._directories.checkpoint()
+        self._checkpoint_later()
+
     # finding partitions
 
     def topic_name(self, topic_id: bytes) -> str | None:
@@ -286,6 +345,14 @@ class Broker:
                 host, port = node.address_for(ctx.listener.name, ctx.local_host)
                 found.append((node_id, host, port, node.rack))
         return found
+
+
+def log_dirs_of(config: BrokerConfig) -> tuple[str, ...] | None:
+    """The directories that `log.dirs` (or `log.dir`) names, None when neither was set."""
+    for name in ("log.dirs", "log.dir"):
+        if config.is_set(name):
+            return tuple(config[name])
+    return None
 
 
 def half_of_memory() -> int:

@@ -27,19 +27,23 @@ kafkacompat - a Kafka broker in one process
 SERVE_HELP = """\
 usage: kafkacompat serve [server.properties] [options]
 
-Starts a broker that keeps everything in memory, on 127.0.0.1:9092 unless told otherwise. Settings are Kafka's own; the
-file is overruled by KAFKA_* variables (as in the apache/kafka image), those by the options.
+Starts a broker on 127.0.0.1:9092 unless told otherwise. It keeps everything in memory or, with --data-dir or log.dirs, in
+that directory. Settings are Kafka's own; the file is overruled by KAFKA_* variables (as in the apache/kafka image), those by
+the options.
 
   --port N             listen on this port; 0 takes a free one
   --host H             listen on this address instead of 127.0.0.1
   --override K=V       set one setting; may be given again
   --ready-file F       once every port answers, write the addresses to this file (JSON); also KAFKACOMPAT_READY_FILE
-  --data-dir DIR       not yet: records are kept in memory
+  --data-dir DIR       keep everything in this directory, and go on from what is there; several with commas between;
+                       :memory: for memory, whatever log.dirs says
   --log-format FORM    text (default) or json
   --log-level LEVEL    TRACE, DEBUG, INFO (default), WARN, ERROR or OFF
 
 SIGTERM and Ctrl-C stop it after answering what was asked (exit code 0), a second one at once.
 """
+
+IN_MEMORY = ":memory:"
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -163,6 +167,12 @@ def load_config(options: ServeOptions, environment: dict[str, str]) -> BrokerCon
             raise Refused(f"{options.properties}: {error}") from None
     variables = settings_from(environment, file)
     overrides = dict(options.overrides)
+    if options.data_dir == IN_MEMORY:
+        for layer in (overrides, variables, file):
+            layer.pop("log.dirs", None)
+            layer.pop("log.dir", None)
+    elif options.data_dir is not None:
+        overrides["log.dirs"] = options.data_dir
     if options.port is not None or options.host is not None:
         layers = (overrides, variables, file)
         overrides["listeners"] = _moved_listeners(next((layer["listeners"] for layer in layers if "listeners" in layer), None), layers, options)
@@ -213,8 +223,6 @@ def _moved_listeners(text: str | None, layers: tuple[dict[str, str], ...], optio
 
 def serve(options: ServeOptions) -> int:
     """Run a broker until a signal ends it; returns the exit code. Refused."""
-    if options.data_dir is not None:
-        raise Refused("--data-dir is not there yet: records are kept in memory")
     config = load_config(options, dict(os.environ))
 
     from .logging_setup import set_up_logging
@@ -249,6 +257,7 @@ async def _serve(config: BrokerConfig, options: ServeOptions) -> int:
     import logging
 
     from .broker import Broker
+    from .errors import KafkaError
     from .server import Server
 
     loop = asyncio.get_running_loop()
@@ -260,6 +269,8 @@ async def _serve(config: BrokerConfig, options: ServeOptions) -> int:
         await server.open()
     except OSError as error:
         raise Refused(error.strerror or str(error)) from None
+    except KafkaError as error:
+        raise Refused(error.message or str(error)) from None
     try:
         _announce(broker)
         _tell_settings(config)
@@ -297,14 +308,19 @@ def _leave(code: int) -> NoReturn:
 
 
 def _announce(broker: Broker) -> None:
-    """The first lines: where the broker is, that it forgets, and what test harnesses wait for."""
+    """The first lines: where the broker is, what it forgets and when, and what test harnesses wait for."""
     import logging
 
     from . import __version__
 
     info = logging.getLogger("kafkacompat").info
     info("kafkacompat %s listens on %s", __version__, broker.bootstrap_servers())
-    info("Records are kept in memory only and are gone when the broker stops")
+    if broker.log_dirs is None:
+        info("Records are kept in memory only and are gone when the broker stops")
+    elif broker.config["kafkacompat.acks.all.fsync"]:
+        info("Records are kept in %s: what acks=all acknowledged survives a kill and a power cut", ", ".join(broker.log_dirs))
+    else:
+        info("Records are kept in %s: what was acknowledged survives a kill, but not a power cut (kafkacompat.acks.all.fsync=false)", ", ".join(broker.log_dirs))
     node_id = next(iter(broker.nodes))
     for logger, line in (
         # The lines that Testcontainers (Java and Go; Python's KRaft and default mode) looks for, in Kafka's words.

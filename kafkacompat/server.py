@@ -88,7 +88,12 @@ class Server:
         """Bind every listener of every node; OSError names the address that could not be had. Returns when all listen."""
         self._loop = asyncio.get_running_loop()
         bound = bind(self.broker)
-        self.broker.open(self._loop)
+        try:
+            self.broker.open(self._loop)
+        except BaseException:
+            for _, _, sock in bound:
+                sock.close()
+            raise
         for node, listener, sock in bound:
             port = Port(node, listener, self.broker.max_connections(listener.name))
             port.server = await self._loop.create_server(

@@ -9,7 +9,8 @@ from __future__ import annotations
 from .setting import ACTIVE, BOOLEAN, INT, LIST, LONG, READ_ONLY, STRING, Row
 
 OWN: tuple[Row, ...] = (
-    ("kafkacompat.acks.all.fsync", BOOLEAN, "true", "", READ_ONLY, "Whether acks=all waits for the disk; false waits for the write, as Kafka does."),
+    ("kafkacompat.acks.all.fsync", BOOLEAN, "true", "", READ_ONLY | ACTIVE,
+     "Whether acks=all waits for the disk; false waits for the write, as Kafka does."),
     ("kafkacompat.cluster.id", STRING, None, "filled", READ_ONLY | ACTIVE, "Cluster id of a first start; a random one when unset."),
     ("kafkacompat.frame.timeout.ms", LONG, "30000", ">=1", READ_ONLY | ACTIVE,
      "A frame that has begun must be complete after this long, or its connection is closed."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
@@ -26,13 +27,23 @@ class Broker:
         async with Broker() as broker:            # on the running loop
 
     `settings` are Kafka's own, `{"num.partitions": 3}`; as keywords with underscores: `Broker(num_partitions=3)`. `nodes`
-    makes it several broker ids. Records are checked in full on the way in (`kafkacompat.validate.records=full`), as
-    Kafka does. Any number of brokers may live beside one another. `state` is the broker behind the sockets, to be
+    makes it several broker ids, `data_dir` (one or several with commas) has it keep everything there and go on from what is there. Records are
+    checked in full on the way in (`kafkacompat.validate.records=full`), as Kafka does. Any number of brokers may live beside one another. `state` is the broker behind the sockets, to be
     touched on its own thread only (`call`).
     """
 
-    def __init__(self, settings: dict[str, Any] | None = None, *, nodes: int = 1, clock: Clock | None = None, **keywords: Any) -> None:
-        given = {"listeners": "PLAINTEXT://127.0.0.1:0", "kafkacompat.validate.records": "full", "kafkacompat.nodes": nodes}
+    def __init__(
+        self,
+        settings: dict[str, Any] | None = None,
+        *,
+        nodes: int = 1,
+        data_dir: str | os.PathLike[str] | None = None,
+        clock: Clock | None = None,
+        **keywords: Any,
+    ) -> None:
+        given: dict[str, Any] = {"listeners": "PLAINTEXT://127.0.0.1:0", "kafkacompat.validate.records": "full", "kafkacompat.nodes": nodes}
+        if data_dir is not None:
+            given["log.dirs"] = os.fspath(data_dir)
         given |= settings or {}
         given |= {name.replace("_", "."): value for name, value in keywords.items()}
         texts = {name: _text(value) for name, value in given.items()}

@@ -13,7 +13,6 @@ from kafkacompat.broker import Broker
 from kafkacompat.clock import ManualClock
 from kafkacompat.config import BrokerConfig
 from kafkacompat.context import RequestContext
-from kafkacompat.log.logs import Logs
 from kafkacompat.log.store import Store
 from kafkacompat.wire.message import Message
 
@@ -27,9 +26,7 @@ class Serving:
     def __init__(self, nodes: int = 1, **config: Any) -> None:
         store: Store | None = config.pop("store", None)
         values = {"kafkacompat.nodes": nodes, "node.id": 0, **{k.replace("__", "."): v for k, v in config.items()}}
-        self.broker = Broker(BrokerConfig(values), clock=ManualClock(), seed=1)
-        if store is not None:
-            self.broker.logs = Logs(store)
+        self.broker = Broker(BrokerConfig(values), clock=ManualClock(), seed=1, store=store)
         self.loop = asyncio.new_event_loop()
         for node in self.broker.nodes.values():
             node.endpoints["PLAINTEXT"] = ("127.0.0.1", 9092 + node.id)

@@ -76,7 +76,7 @@ def test_other_command_lines(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         ("--override kafkacompat.feature.nope=1", "Invalid value 1 for configuration kafkacompat.feature.nope: unknown feature nope"),
         ("--override kafkacompat.feature.group.version=7", "Invalid value 7 for configuration kafkacompat.feature.group.version: level of"),
-        ("--data-dir here", "--data-dir is not there yet"),
+        ("--data-dir /dev/null/here", "cannot use /dev/null/here"),
         ("/does/not/exist", "cannot read /does/not/exist: No such file or directory"),
     ],
 )

@@ -153,6 +153,22 @@ class FilesStore:
 
     # partitions
 
+    @property
+    def count(self) -> int:
+        """How many partitions are open here."""
+        return len(self._partitions)
+
+    def has(self, name: str) -> bool:
+        """Was a directory of this name found here, which no partition was opened from yet?"""
+        return name in self._found
+
+    def topic_id_of(self, name: str) -> bytes | None:
+        """Whose directory it is; None where it does not say."""
+        try:
+            return files.read_partition_metadata(self.disk.read_file(f"{self.path}/{name}/{files.PARTITION_METADATA}"))
+        except (OSError, ValueError):
+            return None
+
     def open(
         self,
         topic: str,
@@ -359,11 +375,25 @@ class FilesStore:
                     partition.close()
                 self.write_checkpoints()
                 if not self._faulty:
-                    self.disk.write_file(f"{self.path}/{files.CLEAN_SHUTDOWN}", files.write_clean_shutdown(self.broker_epoch), sync=True)
-                    self.disk.sync_path(self.path)
+                    self._mark_clean()
         except OSError as error:
             log.error("%s is not closed in good order: %s", self.path, error.strerror or error)
         self._unlock()
+
+    def abandon(self) -> None:
+        """Let go of the directory as it is, for the broker does not start: the mark of a clean stop is put back."""
+        self.worker.close()
+        self.files.close_all()
+        if self.clean and not self._partitions:
+            try:
+                self._mark_clean()
+            except OSError as error:
+                log.error("%s is not closed in good order: %s", self.path, error.strerror or error)
+        self._unlock()
+
+    def _mark_clean(self) -> None:
+        self.disk.write_file(f"{self.path}/{files.CLEAN_SHUTDOWN}", files.write_clean_shutdown(self.broker_epoch), sync=True)
+        self.disk.sync_path(self.path)
 
     def _unlock(self) -> None:
         self.disk.unlock(f"{self.path}/{LOCK}", self._lock)
