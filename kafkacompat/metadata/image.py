@@ -188,6 +188,11 @@ class Image:
         """Finalized level of the feature `metadata.version`; 0 before the first start."""
         return self.features.get("metadata.version", 0)
 
+    @property
+    def in_transaction(self) -> bool:
+        """Has a metadata transaction begun that has not ended?"""
+        return self._pending is not None
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Image):
             return NotImplemented

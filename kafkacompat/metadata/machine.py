@@ -2,7 +2,8 @@
 
     CreateTopics, CreatePartitions, DeleteTopics   topics.py
     AlterConfigs                                   configs.py
-    Bootstrap, RegisterNodes, AllocateProducerIds  cluster.py
+    Bootstrap, RegisterNodes, StopNodes            cluster.py
+    AllocateProducerIds                            cluster.py
 
 Rules that hold at any time, checked by the tests after random runs: partitions are dense from 0, every partition has at
 least one replica, a leader is one of the in-sync replicas or -1, in-sync replicas are replicas, names and ids match one
@@ -70,5 +71,6 @@ _DECISIONS: dict[type, Callable[[MetadataMachine, Any], Outcome]] = {
     events.AlterConfigs: lambda m, e: configs.alter_configs(m.image, m.config, e),
     events.Bootstrap: lambda m, e: cluster.bootstrap(m.image, e),
     events.RegisterNodes: lambda m, e: cluster.register_nodes(m.image, e),
+    events.StopNodes: lambda m, e: cluster.stop_nodes(m.image, e),
     events.AllocateProducerIds: lambda m, e: cluster.allocate_producer_ids(m.image, e),
 }
