@@ -95,7 +95,7 @@ def live_brokers(host: str, port: int, timeout_s: float = 1.0) -> int:
             connection.settimeout(timeout_s)
             if ask(connection, 18, b"")[:2] != b"\0\0":
                 return 0
-            metadata = ask(connection, 3, struct.pack(">ih", 1, 1) + b"-")  # one topic, whose name is not a valid one: nothing is created
+            metadata = ask(connection, 3, struct.pack(">ih", 1, 1) + b"!")  # one topic, whose name is not a valid one: nothing is created
             return int(struct.unpack_from(">i", metadata)[0]) if len(metadata) >= 4 else 0
     except OSError:
         return 0

@@ -14,6 +14,7 @@ from ...errors import ErrorCode, KafkaError
 from ...records.batch import LOG_OVERHEAD, split_batches, unpack_header
 from .. import epochs as leader_epochs
 from ..store import Extent
+from .beside import read_beside, write_beside
 from .checkpoints import EPOCHS, PARTITION_METADATA, write_epochs, write_rewrite
 from .index import INTERVAL_BYTES, MAX_RELATIVE_OFFSET
 from .recovery import CLEANED, REWRITE, finish_rewrite
@@ -383,6 +384,15 @@ class FilePartition:
             self._drop_snapshots([old for old in self._snapshots[:-1] if old not in bases])
         except OSError as error:
             self._store.tell(f"cannot write {file_path(self.directory, offset, SNAPSHOT)}: {error.strerror}")
+
+    def aborted(self) -> Iterator[bytes]:
+        """See `StoredPartition.aborted`."""
+        return read_beside(self._store, self._segments)
+
+    def keep_aborted(self, base_offset: int, data: bytes) -> None:
+        """See `StoredPartition.keep_aborted`."""
+        if self.failed is None:
+            write_beside(self._store, self.directory, base_offset, data)
 
     def _drop_snapshots(self, offsets: list[int]) -> None:
         for offset in offsets:
