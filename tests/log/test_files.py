@@ -42,6 +42,19 @@ def test_many_appends_are_one_commit_and_durable_when_it_is_done() -> None:
     assert (partition.durable_offset, opened.durable, opened.store.committer.commits) == (20, [15, 20], 2)
 
 
+def test_a_segment_that_grew_and_was_sealed_beside_its_commit_is_synced_by_the_next() -> None:
+    worker = HeldWorker()
+    opened = Opened(ModelDisk(), worker)
+    partition = opened.partition
+    put(partition, batch(0))
+    worker.step()
+    put(partition, batch(5))
+    partition.roll()
+    put(partition, batch(10))
+    worker.finish()
+    assert (partition.durable_offset, opened.durable) == (15, [5, 15])
+
+
 def test_without_the_wait_for_the_disk_a_write_is_good_at_once() -> None:
     worker = HeldWorker()
     opened = Opened(ModelDisk(), worker, acks_wait=False)

@@ -140,7 +140,7 @@ class Committer:
     def _finish(self, segments: list[Segment], error: OSError | None) -> None:
         for segment in segments:
             segment.pins -= 1
-            if segment.sealed or not segment.used:
+            if not segment.unsynced and (segment.sealed or not segment.used):  # what came meanwhile is the next commit's
                 self._files.close(segment)
         committed, self._committing = self._committing, []
         if error is not None:
