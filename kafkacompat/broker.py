@@ -117,11 +117,12 @@ class Broker:
         log = self.logs.create(METADATA_TOPIC, METADATA_TOPIC_ID, 0, config, leader_epoch=1)
         try:
             self._open_metadata(log)
+            self._register()
+            self._open_logs()
         except BaseException:
-            self.logs.close()
+            if self._directories is not None:
+                self._directories.abandon()
             raise
-        self._register()
-        self._open_logs()
         self.config.on_change(self._topic_defaults_changed)
         self.transactions.open()
         self._retain_later()

@@ -102,6 +102,11 @@ class Directories:
         for store in self.stores:
             store.broker_epoch = epoch
 
+    def abandon(self) -> None:
+        """Let go of them as they are, for the broker does not start."""
+        for store in self.stores:
+            store.abandon()
+
     def close(self) -> None:
         """See `Store.close`."""
         for store in self.stores:
