@@ -214,6 +214,13 @@ class ApacheKafka:
     def _log_end(self) -> str:
         return self.log_path.read_text(errors="replace")[-4000:]
 
+    def kill(self) -> None:
+        """Ends the node with SIGKILL; its data stay."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+
     def stop(self) -> None:
         """Ends the node: in good order if its data stays, at once if it is thrown away. Harmless when nothing runs."""
         process, self._process = self._process, None
