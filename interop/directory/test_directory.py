@@ -60,6 +60,7 @@ def test_a_directory_of_apache_kafka_there_and_back(tmp_path: Path) -> None:
         try:
             with line(node.start()) as talk:
                 seen.append(everything(talk))
+                del seen[-1]["sample-plain-1"]["producers"]  # its last batch is older than any producer.id.expiration.ms
         finally:
             node.stop()
     for found in seen[1:]:
