@@ -26,7 +26,7 @@ from .metadata import events
 from .metadata.features import initial_levels
 from .metadata.image import BROKER, TOPIC, Image
 from .metadata.machine import MetadataMachine
-from .metadata_log import MetadataFiles, MetadataShard
+from .metadata_log import MetadataFiles, MetadataLogConfig, MetadataShard
 from .nodes import Node
 from .producer_ids import ProducerIds
 from .timers import Timer, Timers
@@ -113,8 +113,7 @@ class Broker:
         self.loop = loop
         self.timers = Timers(loop)
         self.logs = Logs(self._open_store(), validate_full=self.config["kafkacompat.validate.records"] == "full")
-        config = TopicConfig(self.config, {"cleanup.policy": "delete", "retention.ms": "-1"})
-        log = self.logs.create(METADATA_TOPIC, METADATA_TOPIC_ID, 0, config, leader_epoch=1)
+        log = self.logs.create(METADATA_TOPIC, METADATA_TOPIC_ID, 0, MetadataLogConfig(self.config), leader_epoch=1)
         try:
             self._open_metadata(log)
             self._register()

@@ -22,7 +22,7 @@ from .log.shard import Shard, read_batches
 from .metadata import codec, quorum, snapshot
 from .metadata.contents import records_of
 from .metadata.records import FeatureLevelRecord
-from .records.batch import CONTROL, build_batch, unpack_header
+from .records.batch import CONTROL, HEADER_SIZE, build_batch, unpack_header
 from .records.control import (
     KRAFT_VERSION,
     KRAFT_VOTERS,
@@ -34,7 +34,7 @@ from .records.control import (
     control_record,
     read_control,
 )
-from .records.record import decode_batch
+from .records.record import Record, decode_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +49,24 @@ if TYPE_CHECKING:
 log = logging.getLogger("kafkacompat.metadata")
 
 QUORUM_STATE = "quorum-state"
+RECORD_OVERHEAD = 24
+"""Bytes that a record takes beside its value, at most."""
+
+
+class MetadataLogConfig:
+    """`LogConfig` of the metadata log: its own two settings, and what a log is that nothing but its owner trims."""
+
+    max_message_bytes = 2**31 - 1
+    retention_ms = retention_bytes = -1
+    cleanup_policy = ("delete",)
+    compression_type = "producer"
+    compression_gzip_level, compression_lz4_level, compression_zstd_level = -1, 9, 3
+    message_timestamp_type = "CreateTime"
+    message_timestamp_before_max_ms = message_timestamp_after_max_ms = 2**63 - 1
+
+    def __init__(self, config: BrokerConfig) -> None:
+        self.segment_bytes: int = config["internal.metadata.log.segment.bytes"] or config["metadata.log.segment.bytes"]
+        self.segment_ms: int = config["metadata.log.segment.ms"]
 
 
 class MetadataFiles:
@@ -240,6 +258,21 @@ class MetadataShard(Shard):
             self._grown_ms = now_ms
         return super()._carry(outcome, now_ms, own)
 
+    def _append_batch(self, outcome: Outcome, now_ms: int) -> None:
+        """As many batches as are needed for none to be larger than Apache Kafka's, or than a segment."""
+        limit = min(self._config["internal.metadata.max.batch.size.in.bytes"], self.log.config.segment_bytes) - HEADER_SIZE
+        some: list[Record] = []
+        size = 0
+        for record in outcome.records:
+            key, value = self.machine.encode(record)
+            most = len(value or b"") + RECORD_OVERHEAD
+            if some and size + most > limit:
+                self.log.append_internal(build_batch(some))
+                some, size = [], 0
+            some.append(Record(key, value, timestamp=now_ms))
+            size += most
+        self.log.append_internal(build_batch(some))
+
     def _next_size(self) -> float:
         """The size of the log at which the next snapshot is due."""
         if self._files is None:
@@ -293,6 +326,8 @@ class MetadataShard(Shard):
             log.error("cannot write a snapshot of the metadata: %s", error.strerror or error)
             return
         self._snapshot_end = (end_offset, epoch)
+        if self.log.offline is not None:
+            return
         log.info("Wrote a snapshot of the metadata in front of offset %d", end_offset)
         try:
             self._clean()

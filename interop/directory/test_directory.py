@@ -17,6 +17,13 @@ from .work import Work
 GOLDEN = Path(__file__).resolve().parents[2] / "tests/golden/directory/static.tar.gz"
 BROKERS = {"ours": Ours, "kafka": Kafkas}
 
+# Each has to begin with a snapshot of the other's, and a log without its head.
+SNAPSHOTS = {
+    "metadata.log.max.record.bytes.between.snapshots": "1500",
+    "metadata.max.retention.bytes": "3000",
+    "internal.metadata.log.segment.bytes": "4000",
+}
+
 
 def line(address: str) -> Talk:
     return Talk({"PLAINTEXT": address}, "day")
@@ -28,7 +35,7 @@ def line(address: str) -> Talk:
 def test_a_directory_goes_from_hand_to_hand(tmp_path: Path, first: str, kill: bool) -> None:
     order = [first, "kafka" if first == "ours" else "ours"] * 2
     directory = tmp_path / "data"
-    nodes = {name: make(directory) for name, make in BROKERS.items()}
+    nodes = {name: make(directory, {} if kill else SNAPSHOTS) for name, make in BROKERS.items()}
     work = Work(deletes_records=not kill)
     before = None
     try:
