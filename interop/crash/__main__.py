@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from interop.crash.load import Committer, Reader, Topics, Writer
+from interop.crash.load import Committer, Reader, Topics, Writer, committed
 from interop.crash.restarted import Failed, Restarted
 
 ENDINGS = {"kill": 80, "kill while it starts": 8, "stop": 7, "kill while it stops": 5}
@@ -38,6 +38,7 @@ class Cycles:
         self.broker = Restarted(place, nodes, directories, SETTINGS)
         self.endings: Counter[str] = Counter()
         self.damage = damage
+        self.records_read = 0
         self._nodes = nodes
 
     def run(self, cycles: int) -> Counter[str]:
@@ -65,7 +66,7 @@ class Cycles:
             Writer(bootstrap, "one", idempotent=False, acks="1", name="acks=1"),
             Writer(bootstrap, RETAINED, idempotent=True, acks="all", name="retained"),
         ]
-        self.committers = [Committer(bootstrap, f"group-{n}", "once") for n in range(2)]
+        self.committers = [Committer(bootstrap, f"group-{n}", "once") for n in range(3)]
         self.reader = Reader(bootstrap, self.topics)
         self.reader.retained = frozenset({RETAINED})
         self._work(0.5)
@@ -109,12 +110,11 @@ class Cycles:
         )
 
     def _check(self, told: tuple[list[list[int]], list[list[int]], dict[str, int], set[str]] | None = None, *, whole: bool = False) -> None:
-        written, committed, there, gone = told or self._told()
+        written, offsets_told, there, gone = told or self._told()
         self.topics.check(there, gone)
-        for committer, offsets in zip(self.committers, committed):
-            committer.check(offsets)
-        for writer, counts in zip(self.writers, written):
-            self.reader.check(writer, counts, whole=whole)
+        for committer, offsets in zip(self.committers, offsets_told):
+            committer.check(offsets, committed(self.broker.address, committer.group, committer.topic))
+        self.records_read += self.reader.check(self.writers, written, whole=whole)
 
     def _finish(self) -> Counter[str]:
         for writer in self.writers:
@@ -124,6 +124,7 @@ class Cycles:
             part.close()
         self.broker.stop()
         counts = Counter({f"{writer.name} acknowledged": sum(len(each.acknowledged) for each in writer.partitions) for writer in self.writers})
+        counts["records read"] = self.records_read
         counts["offsets committed"] = sum(sum(committer.told) + len(committer.told) for committer in self.committers)
         counts["topics deleted"] = len(self.topics.gone)
         return counts

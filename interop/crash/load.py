@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -81,10 +80,11 @@ class Committer:
         self.topic = topic
         self.asked = [-1] * PARTITIONS
         self.told = [-1] * PARTITIONS
-        self._waiting = 0
-        self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False, "on_commit": self._heard, **QUICK})
-        self._consumer.assign([TopicPartition(topic, index, 0) for index in range(PARTITIONS)])
-        self._consumer.pause([TopicPartition(topic, index) for index in range(PARTITIONS)])
+        self._waiting = False
+        settings: dict[str, Any] = {"group.id": self.group, "enable.auto.commit": False, "on_commit": self._heard, **QUICK}
+        self._consumer = Consumer({"bootstrap.servers": bootstrap, **settings})
+        self._consumer.assign([TopicPartition(self.topic, index, 0) for index in range(PARTITIONS)])
+        self._consumer.pause([TopicPartition(self.topic, index) for index in range(PARTITIONS)])
 
     def step(self, chance: random.Random) -> None:
         """Commit if the last one was answered."""
@@ -93,19 +93,18 @@ class Committer:
             return
         index = chance.randrange(PARTITIONS)
         self.asked[index] += 1
-        self._waiting += 1
+        self._waiting = True
         self._consumer.commit(offsets=[TopicPartition(self.topic, index, self.asked[index])], asynchronous=True)
 
     def _heard(self, error: KafkaError | None, partitions: Iterable[TopicPartition]) -> None:
-        self._waiting -= 1
+        self._waiting = False
         for each in partitions:
             if error is None and each.error is None:
                 self.told[each.partition] = max(self.told[each.partition], each.offset)
 
-    def check(self, told: list[int]) -> None:
-        """The group's offsets are not behind what was `told`, and not ahead of what was asked. Failed."""
-        answered = patiently(lambda: self._consumer.committed([TopicPartition(self.topic, n) for n in range(PARTITIONS)], timeout=ANSWER_S))
-        for each in answered:
+    def check(self, told: list[int], committed: Iterable[TopicPartition]) -> None:
+        """The group's offsets, as `committed` has them, are not behind what was `told`, and not ahead of what was asked. Failed."""
+        for each in committed:
             offset = max(each.offset, -1)  # -1 here: nothing
             if not told[each.partition] <= offset <= self.asked[each.partition]:
                 raise Failed(
@@ -186,51 +185,48 @@ class Reader:
 
     def __init__(self, bootstrap: str, topics: Topics) -> None:
         self._topics = topics
-        settings: dict[str, Any] = {"group.id": "none", "enable.auto.commit": False, "fetch.wait.max.ms": 10, "auto.offset.reset": "error", **QUICK}
+        settings: dict[str, Any] = {"group.id": "none", "enable.auto.commit": False, "fetch.wait.max.ms": 10, "fetch.error.backoff.ms": 10, "auto.offset.reset": "earliest", **QUICK}
         self._consumer = Consumer({"bootstrap.servers": bootstrap, **settings})
-        self.starts: Counter[Place] = Counter()
+        self._starts: dict[Place, int] = {}
 
-    def check(self, writer: Writer, told: list[int], *, whole: bool = False) -> int:
-        """Read a writer's topic, from where it was read last time or from its start, up to its end; how many records came. Failed.
+    def check(self, writers: list[Writer], told: list[list[int]], *, whole: bool = False) -> int:
+        """Read the writers' topics, from where they were read last time or from their start, up to their end; how many records came. Failed.
 
         `told` is how many records of each partition were acknowledged when the broker was last ended.
         """
-        bounds = patiently(lambda: self._topics.bounds(writer.topic))
-        at: dict[int, int] = {}
-        for index, (start, end) in enumerate(bounds):
-            written = writer.partitions[index]
-            place = writer.topic, index
-            if start < self.starts[place]:
-                raise Failed(f"{place} begins at {start}, though it began at {self.starts[place]} before")
-            self.starts[place] = start
-            last = max(list(written.acknowledged)[: told[index]], default=-1)
-            if last >= end:
-                raise Failed(f"{writer.name}: {place} ends at {end}, though offset {last} was acknowledged")
-            at[index] = max(start, 0 if whole else written.looked_at)
+        by_topic = {writer.topic: writer for writer in writers}
+        at: dict[Place, int] = {}
+        ends: dict[Place, int] = {}
+        for writer, counts in zip(writers, told):
+            for index, (start, end) in enumerate(self._topics.bounds(writer.topic)):
+                written, place = writer.partitions[index], (writer.topic, index)
+                if start < self._starts.get(place, 0):
+                    raise Failed(f"{place} begins at {start}, though it began at {self._starts[place]} before")
+                self._starts[place] = start
+                last = max(list(written.acknowledged)[: counts[index]], default=-1)
+                if last >= end:
+                    raise Failed(f"{writer.name}: {place} ends at {end}, though offset {last} was acknowledged")
+                at[place] = max(start, 0 if whole else written.looked_at)
+                ends[place] = end
+        left = {place for place, end in ends.items() if at[place] < end}
+        self._consumer.assign([TopicPartition(*place, at[place]) for place in left])
         count = 0
-        left = {index for index, (_, end) in enumerate(bounds) if at[index] < end}
-        self._consumer.assign([TopicPartition(writer.topic, index, at[index]) for index in left])
         until = time.monotonic() + ANSWER_S
         while left:
             if time.monotonic() > until:
-                raise Failed(f"{writer.name}: {[(index, at[index], bounds[index]) for index in left]} cannot be read to the end")
-            for message in self._consumer.consume(500, 0.05):
-                index = message.partition()
+                raise Failed(f"{[(place, at[place], ends[place]) for place in left]} cannot be read to the end")
+            for message in self._consumer.consume(200, 0.005):
+                place = message.topic(), message.partition()
                 if message.error() is not None:
-                    if message.error().code() == KafkaError._AUTO_OFFSET_RESET and writer.topic in self.retained:  # retention was quicker
-                        at[index] = patiently(lambda: self._topics.bounds(writer.topic))[index][0]
-                        self._consumer.seek(TopicPartition(writer.topic, index, at[index]))
-                        continue
-                    raise Failed(f"{writer.name}: {message.error()}")
-                if index not in left:
-                    continue
-                self._look(writer, index, at[index], message)
-                at[index] = message.offset() + 1
-                count += 1
-                if at[index] >= bounds[index][1]:
-                    left.discard(index)
-        for index, offset in at.items():
-            writer.partitions[index].looked_at = offset
+                    raise Failed(f"{place}: {message.error()}")
+                if place in left:
+                    self._look(by_topic[place[0]], place[1], at[place], message)
+                    at[place] = message.offset() + 1
+                    count += 1
+                    if at[place] >= ends[place]:
+                        left.discard(place)
+        for (topic, index), offset in at.items():
+            by_topic[topic].partitions[index].looked_at = offset
         self._consumer.unassign()
         return count
 
@@ -253,6 +249,16 @@ class Reader:
 
     def close(self) -> None:
         self._consumer.close()
+
+
+def committed(bootstrap: str, group: str, topic: str) -> list[TopicPartition]:
+    """The offsets of a group, asked for by a client that has no memory of an earlier coordinator."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, **QUICK})
+    try:
+        answer: list[TopicPartition] = patiently(lambda: consumer.committed([TopicPartition(topic, n) for n in range(PARTITIONS)], timeout=ANSWER_S))
+        return answer
+    finally:
+        consumer.close()
 
 
 def patiently(ask: Callable[[], Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..errors import ErrorCode, KafkaError
@@ -61,7 +62,8 @@ class Logs:
         """One pass of retention over all partitions, and of forgetting idle producers; return how many bytes went."""
         freed = 0
         for log in self:
-            freed += log.retain(now_ms)
+            with suppress(KafkaError):  # of a disk that fails, which has been told
+                freed += log.retain(now_ms)
             if log.producers is not None:
                 log.producers.expire(now_ms, producer_expiration_ms)
         return freed

@@ -11,14 +11,14 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from ...errors import ErrorCode, KafkaError
-from ...records.batch import LOG_OVERHEAD, split_batches, unpack_header
 from .. import epochs as leader_epochs
-from ..store import Extent
 from .beside import read_beside, write_beside
 from .checkpoints import EPOCHS, PARTITION_METADATA, write_epochs, write_rewrite
 from .index import INTERVAL_BYTES, MAX_RELATIVE_OFFSET
-from .recovery import CLEANED, REWRITE, finish_rewrite
+from .recovery import REWRITE, finish_rewrite, remove
+from .rewriting import LARGEST_SEGMENT, write_cleaned
 from .segment import LOG, SNAPSHOT, Segment, file_path
+from .segment_reader import SegmentReader, base_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,35 +28,20 @@ if TYPE_CHECKING:
 
     Buffer = bytes | bytearray | memoryview
 
-LARGEST_SEGMENT = MAX_RELATIVE_OFFSET
-LENGTH_END = 12
 
 
-def _base_of(segment: Segment) -> int:
-    return segment.base_offset
-
-
-class FilePartition:
+class FilePartition(SegmentReader):
     """`StoredPartition` in `directory`. `synced_offset` is the end of what a power cut leaves, the recovery point."""
 
     __slots__ = (
-        "_hint",
-        "_hint_offset",
         "_in_commit",
         "_rolled",
-        "_segments",
         "_snapshots",
-        "_stop",
-        "_stop_offset",
-        "_store",
-        "_tail",
         "_target",
         "_target_position",
         "_unsynced",
         "_unsynced_paths",
-        "directory",
         "durable_offset",
-        "end_offset",
         "epochs",
         "failed",
         "index",
@@ -65,7 +50,6 @@ class FilePartition:
         "on_durable",
         "on_failed",
         "size_bytes",
-        "start_offset",
         "synced_offset",
         "topic",
     )
@@ -157,13 +141,6 @@ class FilePartition:
             self.durable_offset = next_offset
         return self.durable_offset
 
-    def _open(self, segment: Segment) -> None:
-        """Open the segment to append to or to read. KAFKA_STORAGE_ERROR."""
-        try:
-            self._store.files.open(segment)
-        except OSError as error:
-            raise self._store.refused(f"cannot open {segment.path(LOG)}", error) from error
-
     def _begin(self, base_offset: int) -> Segment:
         """Make the segment that appends go to from now on. KAFKA_STORAGE_ERROR: nothing has happened."""
         tail = self._tail
@@ -177,6 +154,7 @@ class FilePartition:
         except OSError as error:
             raise self._store.refused(f"cannot make {segment.path(LOG)}", error) from error
         self._unsynced_paths.append(self.directory)
+        self._store.committer.add(self)
         if tail is None:
             self.start_offset = base_offset
         else:
@@ -191,7 +169,7 @@ class FilePartition:
         """Nothing more comes to this segment."""
         segment.sealed = True
         try:
-            segment.close_indexes()
+            self._unsynced_paths += segment.close_indexes()
         except OSError as error:  # they are made anew when they are missed
             self._store.tell(f"cannot write the indexes of {segment.path(LOG)}: {error.strerror}")
         if not segment.unsynced:
@@ -244,123 +222,6 @@ class FilePartition:
                 self._stop = self._target_position
             self.on_durable(self.durable_offset)
 
-    # reading
-
-    def _forget_places(self) -> None:
-        """Where offsets are has changed. `_hint` is where the last read to the end stopped and the next will begin, `_stop`
-        where the durable end is: positions in the last segment."""
-        self._hint_offset = self._stop_offset = -1
-        self._hint = self._stop = 0
-
-    def _locate(self, offset: int) -> tuple[int, int]:
-        """(number of the segment, position) of the first batch with a last offset >= `offset`; the segment is open."""
-        segments = self._segments
-        number = max(bisect_right(segments, offset, key=_base_of) - 1, 0)
-        while True:
-            segment = segments[number]
-            self._open(segment)
-            position = segment.position_of(offset)
-            if position < segment.size_bytes or number + 1 == len(segments):
-                return number, position
-            number += 1
-
-    def read(self, offset: int, max_bytes: int, end_offset: int, min_one: bool) -> list[Buffer]:
-        """See `StoredPartition.read`."""
-        tail = self._tail
-        if end_offset > self.end_offset:
-            end_offset = self.end_offset
-        if tail is None or offset >= end_offset:
-            return []
-        last = len(self._segments) - 1
-        if offset == self._hint_offset:
-            if tail.descriptor < 0:
-                self._open(tail)
-            number, position = last, self._hint
-        else:
-            number, position = self._locate(offset)
-        if end_offset == self.end_offset:
-            stop = tail.size_bytes
-        elif end_offset == self._stop_offset:
-            stop = self._stop
-        else:
-            last, stop = self._locate(end_offset)
-        if (number, position) >= (last, stop):
-            return []
-        segment = self._segments[number]
-        there = (stop if number == last else segment.size_bytes) - position
-        if there > max_bytes:
-            length = int.from_bytes(segment.read(position, LENGTH_END)[8:], "big") + LOG_OVERHEAD
-            if length > max_bytes:
-                if not min_one:
-                    return []
-                max_bytes = length
-            segment.used = True
-            return [segment.read(position, max_bytes)]
-        found = [segment.read(position, there)]
-        segment.used = True
-        if number < last:
-            return self._read_on(found, number, max_bytes - there, last, stop, min_one)
-        if last + 1 == len(self._segments):
-            self._hint_offset = end_offset
-            self._hint = stop
-        return found
-
-    def _read_on(self, found: list[Buffer], number: int, max_bytes: int, last: int, stop: int, min_one: bool) -> list[Buffer]:
-        """`read` from the segments behind `number`, up to `max_bytes` more."""
-        if not found[0]:
-            found.clear()
-        while number < last and max_bytes > 0:
-            number += 1
-            segment = self._segments[number]
-            there = min(stop if number == last else segment.size_bytes, max_bytes)
-            if there:
-                self._open(segment)
-                found.append(segment.read(0, there))
-                max_bytes -= there
-        return found
-
-    def find_by_timestamp(self, timestamp: int, offset: int) -> Buffer | None:
-        """See `StoredPartition.find_by_timestamp`."""
-        if not self._segments:
-            return None
-        number, position = self._locate(offset)
-        for segment in self._segments[number:]:
-            if segment.size_bytes and segment.max_timestamp >= timestamp:
-                self._open(segment)
-                position = max(position, segment.offsets.at_or_below(segment.times.below(timestamp)))
-                for _, _, place, size, latest in segment.walk(position):
-                    if latest >= timestamp:
-                        return segment.read(place, size)
-            position = 0
-        return None
-
-    def max_timestamp(self, offset: int) -> int:
-        """See `StoredPartition.max_timestamp`."""
-        if not self._segments:
-            return -1
-        number, position = self._locate(offset)
-        latest = max((segment.max_timestamp for segment in self._segments[number + 1 :]), default=-1)
-        segment = self._segments[number]
-        if segment.max_timestamp > latest and position < segment.size_bytes:
-            if segment.max_timestamp_offset >= offset:
-                return segment.max_timestamp
-            latest = max(latest, *(row[4] for row in segment.walk(position)))
-        return latest
-
-    def extents(self) -> list[Extent]:
-        """See `StoredPartition.extents`."""
-        filled = [segment for segment in self._segments if segment.size_bytes]
-        ends = [segment.base_offset for segment in filled[1:]] + [self.end_offset]
-        return [
-            Extent(segment.base_offset, end, segment.size_bytes, segment.max_timestamp, self._first_timestamp(segment))
-            for segment, end in zip(filled, ends)
-        ]
-
-    def _first_timestamp(self, segment: Segment) -> int:
-        if not segment.knows_first:
-            self._open(segment)
-        return segment.first_timestamp()
-
     # beside the batches
 
     def snapshots(self) -> Iterator[tuple[int, bytes]]:
@@ -401,6 +262,10 @@ class FilePartition:
 
     # changing what there is
 
+    def _check_online(self) -> None:
+        if self.failed is not None:
+            raise self.failed
+
     def roll(self) -> None:
         """See `StoredPartition.roll`."""
         if self._tail is not None and self._tail.size_bytes:
@@ -408,10 +273,11 @@ class FilePartition:
 
     def trim_head(self, offset: int) -> None:
         """See `StoredPartition.trim_head`: whole segments go, their files when the worker comes to it."""
+        self._check_online()
         self.log_start_offset = max(self.log_start_offset, min(offset, self.end_offset))
         if offset >= self.end_offset and self._tail is not None and self._tail.size_bytes:
             self._begin(self.end_offset)
-        keep = max(bisect_right(self._segments, offset, key=_base_of) - 1, 0)
+        keep = max(bisect_right(self._segments, offset, key=base_of) - 1, 0)
         if keep:
             gone, self._segments = self._segments[:keep], self._segments[keep:]
             for segment in gone:
@@ -439,11 +305,15 @@ class FilePartition:
     def truncate_tail(self, offset: int) -> None:
         """See `StoredPartition.truncate_tail`. Readers may have views of what goes: the part of a sealed segment that stays
         gets a file of its own."""
+        self._check_online()
         if not self._segments or offset >= self.end_offset:
             return
-        number, position = self._locate(offset)
-        segment = self._segments[number]
-        end_offset = min(offset, next(segment.walk(position))[0]) if position < segment.size_bytes else offset
+        try:
+            number, position = self._locate(offset)
+            segment = self._segments[number]
+            end_offset = min(offset, next(segment.walk(position))[0]) if position < segment.size_bytes else offset
+        except OSError as error:
+            raise self._unreadable(error) from error
         end_offset = max(end_offset, self.start_offset)
         self.end_offset = end_offset
         self.synced_offset = self.durable_offset = min(self.durable_offset, end_offset)
@@ -455,10 +325,11 @@ class FilePartition:
             for later in reversed(self._segments[number + 1 :]):
                 self._let_go(later)
                 for path in later.paths():
-                    disk.unlink(path)
+                    remove(disk, path)
             del self._segments[number + 1 :]
             self._shorten(segment, position)
             self._drop_snapshots([old for old in self._snapshots if old > end_offset])
+            batches_end = segment.end_of_batches() if position else segment.base_offset
         except OSError as error:
             raise self._store.fail(self, f"cannot truncate {self.directory}", error) from error
         self._tail = segment
@@ -466,7 +337,7 @@ class FilePartition:
         self.epochs = leader_epochs.truncate_tail(self.epochs, end_offset)
         self._write_epochs()
         self._forget_places()
-        self._keep_end(segment.end_of_batches() if position else segment.base_offset)
+        self._keep_end(batches_end)
 
     def _shorten(self, segment: Segment, position: int) -> None:
         """Cut a segment to `position` bytes; appends go to it then."""
@@ -493,6 +364,7 @@ class FilePartition:
 
     def rewrite(self, end_offset: int, batches: Iterable[Buffer]) -> None:
         """See `StoredPartition.rewrite`: everything below `end_offset` is durable then. A crash leaves all of the old segments or all of the new."""
+        self._check_online()
         if not self._segments:
             return
         end_offset = min(end_offset, self.end_offset)
@@ -503,18 +375,18 @@ class FilePartition:
         old = self._segments[: len(self._segments) - len(kept)]
         disk, directory = self._store.disk, self.directory
         try:
-            fresh = self._write_cleaned(old[0].base_offset if old else end_offset, batches)
+            fresh = write_cleaned(disk, directory, old[0].base_offset if old else end_offset, batches)
             disk.sync_path(directory)
             disk.write_file(f"{directory}/{REWRITE}", write_rewrite(end_offset, [s.base_offset for s in fresh]), sync=True)
-            disk.sync_path(directory)
         except OSError as error:
             raise self._store.refused(f"cannot rewrite {directory}", error) from error
-        try:
+        try:  # from here on a start would finish it
+            disk.sync_path(directory)
             finish_rewrite(disk, directory, set(disk.list(directory)))
             for segment in old:
                 self._let_go(segment)
             for segment in fresh:
-                segment.close_indexes()
+                segment.close_indexes(sync=True)
         except OSError as error:
             raise self._store.fail(self, f"cannot rewrite {directory}", error) from error
         self._segments = [*fresh, *kept]
@@ -525,60 +397,21 @@ class FilePartition:
         self.durable_offset = max(self.durable_offset, end_offset)
         self._forget_places()
 
-    def _write_cleaned(self, base_offset: int, batches: Iterable[Buffer]) -> list[Segment]:
-        """Segments of `batches` under names that mean nothing yet, their bytes safe."""
-        disk = self._store.disk
-        fresh: list[Segment] = []
-        waiting: list[Buffer] = []
-        descriptor = -1
-        try:
-            for batch in (batch for some in batches for batch in split_batches(some)):
-                header = unpack_header(batch, 0)
-                size = header[1] + LOG_OVERHEAD
-                if not fresh or fresh[-1].size_bytes + size > LARGEST_SEGMENT or header[0] + header[6] - fresh[-1].base_offset >= MAX_RELATIVE_OFFSET:
-                    if fresh:
-                        self._finish_cleaned(descriptor, waiting)
-                        descriptor = -1
-                    fresh.append(Segment(disk, self.directory, header[0] if fresh else base_offset, 0, sealed=True))
-                    descriptor = disk.open(fresh[-1].path(LOG + CLEANED), create=True)
-                    disk.truncate(descriptor, 0)
-                segment = fresh[-1]
-                segment.entered(header[0] + header[6], segment.size_bytes, size, header[8], INTERVAL_BYTES)
-                segment.size_bytes += size
-                waiting.append(batch)
-                if len(waiting) >= 64:
-                    disk.append_all(descriptor, waiting)
-                    waiting.clear()
-            if fresh:
-                self._finish_cleaned(descriptor, waiting)
-                descriptor = -1
-        finally:
-            if descriptor >= 0:
-                disk.close(descriptor)
-        return fresh
-
-    def _finish_cleaned(self, descriptor: int, waiting: list[Buffer]) -> None:
-        disk = self._store.disk
-        try:
-            disk.append_all(descriptor, waiting)
-            disk.sync(descriptor)
-        finally:
-            disk.close(descriptor)
-        waiting.clear()
-
     # the end
 
-    def write_indexes(self) -> None:
-        """Bring the index files of the last segment up to what is known, so that a crash costs less."""
+    def write_indexes(self) -> list[str]:
+        """Bring the index files of the last segment up to what is known, so that a crash costs less: what has to be synced for that. OSError."""
         if self._tail is not None and self.failed is None:
-            self._tail.write_indexes()
+            return self._tail.write_indexes()
+        return []
 
-    def close(self) -> None:
-        """Write what a clean start wants to find; everything is synced by now. OSError."""
-        if self._tail is not None and self.failed is None:
-            self._tail.close_indexes()
-            if self.epochs:
-                self._write_epochs()
+    def close(self) -> list[str]:
+        """Write what a clean start wants to find: what has to be synced for that. Everything else is synced by now. OSError."""
+        if self._tail is None or self.failed is not None:
+            return []
+        if self.epochs:
+            self._write_epochs()
+        return self._tail.close_indexes()
 
     def delete(self) -> None:
         """See `StoredPartition.delete`."""

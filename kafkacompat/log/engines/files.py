@@ -303,8 +303,10 @@ class FilesStore:
         return self._cannot_open(partition, f"{what}: {error.strerror or error}")
 
     def _cannot_open(self, partition: FilePartition, line: str) -> KafkaError:
-        log.error("%s-%d is offline: %s", partition.topic, partition.index, line)
         self._faulty = True
+        if partition.failed is not None:
+            return partition.failed
+        log.error("%s-%d is offline: %s", partition.topic, partition.index, line)
         partition.failed = KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, line)
         partition.on_failed(partition.failed)
         return partition.failed
@@ -346,13 +348,31 @@ class FilesStore:
         """Write down, aside, up to where all is safe: behind a crash only what comes after it is checked."""
         if self.committer.failed:
             return
-        for partition in self._partitions.values():
-            try:
-                partition.write_indexes()
-            except OSError as error:
-                self.tell(f"cannot write the indexes of {partition.directory}: {error.strerror}")
+        paths: list[str] = []
+        try:
+            for partition in self._partitions.values():
+                paths += partition.write_indexes()
+        except OSError as error:
+            self._checkpointed(error)
+            return
         tables = self._tables()
-        self.worker.run(lambda: self._write(tables), self._checkpointed)
+        self.worker.run(lambda: self._sync(paths), lambda error: self._indexes_synced(tables, error))
+
+    def _sync(self, paths: list[str]) -> OSError | None:
+        for path in paths:
+            try:
+                self.disk.sync_path(path)
+            except FileNotFoundError:  # the partition was deleted meanwhile
+                pass
+            except OSError as error:
+                return error
+        return None
+
+    def _indexes_synced(self, tables: list[tuple[str, bytes]], error: OSError | None) -> None:
+        if error is not None:
+            self.committer.fail(error)
+        else:
+            self.worker.run(lambda: self._write(tables), self._checkpointed)
 
     def _checkpointed(self, error: OSError | None) -> None:
         if error is None:
@@ -375,8 +395,10 @@ class FilesStore:
         self.files.close_all()
         try:
             if not self.committer.failed:
-                for partition in self._partitions.values():
-                    partition.close()
+                paths = [path for partition in self._partitions.values() for path in partition.close()]
+                error = self._sync(paths)
+                if error is not None:
+                    raise error
                 self.write_checkpoints()
                 if not self._faulty:
                     self._mark_clean()

@@ -17,7 +17,7 @@ from ...records.crc import crc32c
 from .. import epochs as leader_epochs
 from .checkpoints import EPOCHS, read_epochs, read_rewrite
 from .index import INTERVAL_BYTES
-from .segment import LOG, OFFSET_INDEX, SNAPSHOT, TIME_INDEX, TRANSACTION_INDEX, Segment, file_name, file_path, offset_of
+from .segment import LOG, OFFSET_INDEX, SNAPSHOT, TIME_INDEX, TRANSACTION_INDEX, BadBatch, Segment, file_name, file_path, offset_of
 
 if TYPE_CHECKING:
     from .disk import Disk
@@ -87,8 +87,8 @@ def _end_of(segment: Segment) -> int:
             stop = place + size
         if stop != segment.size_bytes or end <= segment.base_offset:
             raise Rotten(f"{segment.path(LOG)}: the last batch ends at byte {stop}, the file at {segment.size_bytes}, though it was closed in good order")
-    except AssertionError as error:
-        raise Rotten(f"{segment.path(LOG)}: {error}, though it was closed in good order") from None
+    except BadBatch as error:
+        raise Rotten(f"{error.strerror}, though it was closed in good order") from None
     finally:
         segment.disk.close(segment.descriptor)
         segment.descriptor = -1
@@ -188,13 +188,18 @@ def _cut(disk: Disk, loaded: Loaded, number: int, position: int) -> None:
         segment.begin()
 
 
+def remove(disk: Disk, path: str) -> None:
+    """Unlink a file, if it is there."""
+    try:
+        disk.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
 def remove_beside(disk: Disk, segment: Segment) -> None:
-    """Remove what goes with a segment's log: its indexes."""
+    """Unlink the indexes of a segment."""
     for suffix in (OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX):
-        try:
-            disk.unlink(segment.path(suffix))
-        except FileNotFoundError:
-            pass
+        remove(disk, segment.path(suffix))
 
 
 def _settle(disk: Disk, directory: str) -> set[str]:

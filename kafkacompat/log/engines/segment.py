@@ -7,6 +7,7 @@ shrinks, so it is mapped once and read as views. Either is opened when it is nee
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 from ...records.batch import HEADER_SIZE, LOG_OVERHEAD, MIN_LENGTH, PLACE, unpack_header
@@ -14,6 +15,7 @@ from .index import INTERVAL_BYTES, MAX_RELATIVE_OFFSET, OFFSET_ENTRY, TIME_ENTRY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from struct import Struct
 
     from .disk import Disk
 
@@ -25,6 +27,13 @@ WINDOW_BYTES = 16384
 LOG, OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX, SNAPSHOT = ".log", ".index", ".timeindex", ".txnindex", ".snapshot"
 
 _place = PLACE.unpack_from
+
+
+class BadBatch(OSError):
+    """Bytes that were checked when they were written or recovered are no batch any more."""
+
+    def __init__(self, segment: Segment, position: int) -> None:
+        super().__init__(errno.EIO, f"no batch at byte {position} of {segment.path(LOG)}")
 
 
 class Segment:
@@ -122,18 +131,33 @@ class Segment:
         return self._max_timestamp_offset
 
     def load(self) -> None:
-        """Read the index files, which were closed in good order, or make anew what is missing. OSError where they cannot be had."""
-        try:
-            self._offsets = Index(OFFSET_ENTRY, self.disk.read_file(self.path(OFFSET_INDEX)))
-            self._times = Index(TIME_ENTRY, self.disk.read_file(self.path(TIME_INDEX)))
-        except FileNotFoundError:
+        """Read the index files, or make them anew where they are missing or cannot be right. OSError where they cannot be had.
+
+        Those with entries were synced before the recovery point passed them; those without cost less to make than to sync.
+        """
+        found = [self._read_index(suffix, entry) for suffix, entry in ((OFFSET_INDEX, OFFSET_ENTRY), (TIME_INDEX, TIME_ENTRY))]
+        offsets, times = found
+        if offsets is None or times is None or not offsets.data or offsets[len(offsets) - 1][1] >= self.size_bytes:
             opened, self.view = self.view, self.disk.map(self.path(LOG))
             self.begin()
             for _, end, position, size, timestamp in self.walk(0):
                 self.entered(end - 1, position, size, timestamp, INTERVAL_BYTES)
             self.view = opened
         else:
+            self._offsets, self._times = offsets, times
             self._times_to_maximum()
+
+    def _read_index(self, suffix: str, entry: Struct) -> Index | None:
+        """An index file as it is; None where there is none, or where entries do not rise."""
+        try:
+            data = self.disk.read_file(self.path(suffix))
+        except FileNotFoundError:
+            return None
+        index = Index(entry, data)
+        if len(data) % entry.size:
+            return None
+        index.keep(2**63, 2**63)
+        return index if len(index.data) == len(data) else None
 
     def load_until(self, recovery_point: int) -> int:
         """Read what can be trusted of the index files behind a crash; the position from which on the batches are to be walked."""
@@ -171,20 +195,23 @@ class Segment:
             self.unindexed_bytes = 0
         self.unindexed_bytes += size
 
-    def close_indexes(self) -> None:
-        """Write the index files whole, the largest time last: the segment was sealed, or the directory closes."""
+    def close_indexes(self, *, sync: bool = False) -> list[str]:
+        """Write the index files whole, the largest time last: the segment was sealed, or the directory closes. What comes back is to be synced."""
         if self._times is None or self._offsets is None:
-            return
+            return []
         if self._max_timestamp >= 0:
             self._times.append(self._max_timestamp, self._max_timestamp_offset - self.base_offset)
-        self.write_indexes()
+        return self.write_indexes(sync=sync)
 
-    def write_indexes(self) -> None:
-        """Bring the index files up to what is known."""
+    def write_indexes(self, *, sync: bool = False) -> list[str]:
+        """Bring the index files up to what is known; those that have to be synced before anybody relies on them, if `sync` does not do it."""
+        written = []
         for suffix, index in ((OFFSET_INDEX, self._offsets), (TIME_INDEX, self._times)):
             if index is not None and (index.written < len(index.data) or not index.data):
-                self.disk.write_file(self.path(suffix), index.data, sync=False)
+                self.disk.write_file(self.path(suffix), index.data, sync=sync)
                 index.written = len(index.data)
+                written.append(self.path(suffix))
+        return written if self._offsets is not None and self._offsets.data else []
 
     # batches
 
@@ -195,10 +222,7 @@ class Segment:
         return self.disk.read(self.descriptor, position, min(size, self.size_bytes - position))
 
     def walk(self, position: int, stop: int | None = None) -> Iterator[tuple[int, int, int, int, int]]:
-        """(base offset, end offset, position, size, max timestamp) of the batches from `position` on; the segment has to be open.
-
-        AssertionError where bytes are no batch: they were checked when they were written or recovered.
-        """
+        """(base offset, end offset, position, size, max timestamp) of the batches from `position` on; the segment has to be open. OSError, BadBatch."""
         stop = self.size_bytes if stop is None else stop
         while position < stop:
             window = self.read(position, WINDOW_BYTES)
@@ -206,10 +230,12 @@ class Segment:
             while position < stop and position - start + HEADER_SIZE <= len(window):
                 header = unpack_header(window, position - start)
                 size = header[1] + LOG_OVERHEAD
-                assert header[1] >= MIN_LENGTH, f"no batch at {position} of {self}"
+                if header[1] < MIN_LENGTH or position + size > stop:
+                    raise BadBatch(self, position)
                 yield header[0], header[0] + header[6] + 1, position, size, header[8]
                 position += size
-            assert position > start, f"cut batch at {position} of {self}"
+            if position == start:
+                raise BadBatch(self, position)
 
     def position_of(self, offset: int) -> int:
         """Position of the first batch with a last offset >= `offset`; `size_bytes` when there is none. The segment has to be open."""
@@ -217,11 +243,15 @@ class Segment:
         view = self.view
         if view is not None:
             stop = self.size_bytes
-            while position < stop:
+            while position + PLACE.size <= stop:
                 base, length, last_delta = _place(view, position)
                 if base + last_delta >= offset:
                     return position
+                if length < MIN_LENGTH:
+                    break
                 position += length + LOG_OVERHEAD
+            if position != stop:
+                raise BadBatch(self, position)
             return position
         for _, end, found, _, _ in self.walk(position):
             if end > offset:
@@ -254,15 +284,8 @@ class Segment:
         return end
 
     def paths(self) -> list[str]:
-        """Its files, as far as they are there: the log first, the others mean nothing without it."""
-        found = [self.path(LOG)]
-        for suffix in (OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX):
-            try:
-                self.disk.size(self.path(suffix))
-                found.append(self.path(suffix))
-            except FileNotFoundError:
-                pass
-        return found
+        """Its files, there or not: the log first, the others mean nothing without it."""
+        return [self.path(suffix) for suffix in (LOG, OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX)]
 
     def first_timestamp(self) -> int:
         """That of its first batch; -1 when it has none. The segment has to be open."""
