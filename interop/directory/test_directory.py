@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from interop.differential.talk import Talk
+from interop.reference import CLUSTER_ID
+from kafkacompat.api.describe_user_scram_credentials import DescribeUserScramCredentialsRequest
 
 from .nodes import Kafkas, Ours
 from .seen import everything
@@ -75,3 +80,20 @@ def test_a_directory_of_apache_kafka_there_and_back(tmp_path: Path) -> None:
             assert found.get(key) == seen[0].get(key), key
     assert seen[0]["groups"]["sample-tx-group"] == [("sample-plain", 0, 4, "in a transaction"), ("sample-plain", 1, 4, "in a transaction")]
     shutil.rmtree(directory)
+
+
+@pytest.mark.timeout(100)
+def test_apache_kafka_starts_on_what_format_made(tmp_path: Path) -> None:
+    directory = tmp_path / "data"
+    secret = "SCRAM-SHA-256=[name=alice,password=alice-secret]"
+    command = [sys.executable, "-m", "kafkacompat", "format", "--data-dir", str(directory), "--cluster-id", CLUSTER_ID, "--add-scram", secret]
+    subprocess.run([*command, "--release-version", "4.1"], check=True, env=os.environ | {"KAFKA_NODE_ID": "1"})
+    node = Kafkas(directory)
+    try:
+        with line(node.start()) as talk:
+            seen = everything(talk)
+            users = talk.quiet(DescribeUserScramCredentialsRequest(users=None), 0).results
+    finally:
+        node.stop()
+    assert (seen["cluster"], seen["features"]["metadata.version"]) == (CLUSTER_ID, 27)
+    assert [(user.user, [(c.mechanism, c.iterations) for c in user.credential_infos]) for user in users] == [("alice", [(1, 4096)])]
