@@ -297,10 +297,10 @@ def _wake(waiting: list[tuple[Future[Any], Any]]) -> None:
         rest[0][0].get_loop().call_soon(_wake, rest)
 
 
-def read_batches(log: PartitionLog) -> Iterator[memoryview]:
-    """All batches of a log, oldest first, also those that are not durable yet: what comes next is built on them. The first one may
-    begin below the log's start."""
-    offset = log.log_start_offset
+def read_batches(log: PartitionLog, offset: int = 0) -> Iterator[memoryview]:
+    """All batches of a log from `offset` on, oldest first, also those that are not durable yet: what comes next is built on them. The
+    first one may begin below `offset` or the log's start."""
+    offset = max(offset, log.log_start_offset)
     while some := b"".join(log.read_all(offset, _READ_BYTES)):  # nothing comes of a hole at the end, either
         for batch in split_batches(some):
             header = unpack_header(batch, 0)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import ErrorCode, KafkaError
 from .. import epochs as leader_epochs
+from .beside import read_beside, write_beside
 from .checkpoints import EPOCHS, PARTITION_METADATA, write_epochs, write_rewrite
 from .index import INTERVAL_BYTES, MAX_RELATIVE_OFFSET
 from .recovery import REWRITE, finish_rewrite, remove
@@ -244,6 +245,15 @@ class FilePartition(SegmentReader):
             self._drop_snapshots([old for old in self._snapshots[:-1] if old not in bases])
         except OSError as error:
             self._store.tell(f"cannot write {file_path(self.directory, offset, SNAPSHOT)}: {error.strerror}")
+
+    def aborted(self) -> Iterator[bytes]:
+        """See `StoredPartition.aborted`."""
+        return read_beside(self._store, self._segments)
+
+    def keep_aborted(self, base_offset: int, data: bytes) -> None:
+        """See `StoredPartition.keep_aborted`."""
+        if self.failed is None:
+            write_beside(self._store, self.directory, base_offset, data)
 
     def _drop_snapshots(self, offsets: list[int]) -> None:
         for offset in offsets:

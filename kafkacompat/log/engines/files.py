@@ -158,6 +158,10 @@ class FilesStore:
         """How many partitions are open here."""
         return len(self._partitions)
 
+    def holds(self, topic: str, index: int) -> bool:
+        """Is this partition open here?"""
+        return (topic, index) in self._partitions
+
     def has(self, name: str) -> bool:
         """Was a directory of this name found here, which no partition was opened from yet?"""
         return name in self._found

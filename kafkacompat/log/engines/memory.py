@@ -308,6 +308,13 @@ class MemoryPartition:
     def keep_snapshot(self, data: bytes) -> None:
         """Nothing to do."""
 
+    def aborted(self) -> Iterable[bytes]:
+        """None, as of snapshots."""
+        return ()
+
+    def keep_aborted(self, base_offset: int, data: bytes) -> None:
+        """Nothing to do."""
+
     def roll(self) -> None:
         """See `StoredPartition.roll`."""
         if self._tail is not None:
