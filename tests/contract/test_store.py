@@ -453,6 +453,21 @@ STEPS = st.lists(
 )
 
 
+def test_truncate_tail_into_a_hole_that_compaction_left(partition: StoredPartition) -> None:
+    first, *others = [batch(offset, count=1) for offset in range(4)]
+    for data in (first, *others):
+        put(partition, data)
+    partition.rewrite(4, [first])
+    partition.truncate_tail(2)
+    assert partition.end_offset == 2
+    assert read(partition, 0) == first
+    put(partition, others[1])
+    assert read(partition, 0) == first + others[1]
+    assert [extent.base_offset for extent in partition.extents()] == sorted({extent.base_offset for extent in partition.extents()})
+    partition.rewrite(3, [others[1]])
+    assert read(partition, 0) == others[1]
+
+
 @pytest.mark.parametrize("engine", ["memory", "model"])
 @settings(max_examples=150, deadline=None)
 @given(steps=STEPS)

@@ -315,6 +315,10 @@ class FilePartition(SegmentReader):
         except OSError as error:
             raise self._unreadable(error) from error
         end_offset = max(end_offset, self.start_offset)
+        if segment.base_offset > end_offset:  # a compaction left nothing between: the segment before it is the last one then, whole
+            number -= 1
+            segment = self._segments[number]
+            position = segment.size_bytes
         self.end_offset = end_offset
         self.synced_offset = self.durable_offset = min(self.durable_offset, end_offset)
         self.log_start_offset = min(self.log_start_offset, end_offset)

@@ -364,7 +364,10 @@ class MemoryPartition:
             return
         number, position = self._locate(offset)
         chunk = chunks[number]
-        if position:
+        if position == chunk.used:  # a compaction left nothing behind it
+            self.end_offset = offset
+            self._hint_offset = -1
+        elif position:
             head = bytes(chunk.view[:position])
             self.end_offset = min(offset, _place(chunk.view, position)[0])
             segment = chunk.segment_offset
