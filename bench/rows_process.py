@@ -106,6 +106,7 @@ CASES = (
         _start,
         fresh=True,
         rounds=5,
+        memory_gb=1.5,  # Apache Kafka's heap is the most
         skip={"rdkafka-mock": "is a part of a client"},
     ),
     Case(
