@@ -14,6 +14,16 @@ export async function stayUntil(path, end) {
   while (path !== undefined && !existsSync(path) && Date.now() < end) await sleep(50)
 }
 
+// Calls `stop` once, when the file is there or at the time `end`; the function returned ends the watching.
+export function watchUntil(path, end, stop) {
+  const timer = setInterval(() => {
+    if (Date.now() < end && !(path !== undefined && existsSync(path))) return
+    clearInterval(timer)
+    stop()
+  }, 50)
+  return () => clearInterval(timer)
+}
+
 // Does the acts of a `group` command that are due when it has read `read` records, with `perform`, and takes them out of the list.
 export async function performDue(acts, read, perform) {
   while (acts.length > 0 && read >= acts[0].after) {

@@ -57,14 +57,20 @@ class GroupRead:
         """(topic, partition) -> the offset after the last record read: what there is to commit."""
         self._count: int = command["count"]
         self._seconds: float = command.get("seconds", DEADLINE_S)
+        self._until: str | None = command.get("until")
         self._acts: list[dict[str, Any]] = list(command.get("acts", []))
         self._begin = time.monotonic()
         self._first: float | None = None
 
     @property
     def wanted(self) -> int:
-        """How many records are missing; 0 when the time is over."""
-        return 0 if self.left_s <= 0 else self._count - len(self.records)
+        """How many records are missing; 0 when it is over."""
+        return 0 if self.over else self._count - len(self.records)
+
+    @property
+    def over(self) -> bool:
+        """Whether to read no more, however much is missing: the time is over, or the file that was to be waited for is there."""
+        return self.left_s <= 0 or (self._until is not None and os.path.exists(self._until))
 
     @property
     def left_s(self) -> float:

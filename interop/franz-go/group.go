@@ -83,7 +83,7 @@ func (franz) Group(ctx context.Context, c *lineserver.Command, read *lineserver.
 		if err := read.Perform(perform); err != nil {
 			return err
 		}
-		if err := renew(client, fetches); errors.Is(err, context.DeadlineExceeded) {
+		if err := renew(client, fetches); lineserver.Ended(err) {
 			break
 		} else if err != nil {
 			return err

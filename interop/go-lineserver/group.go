@@ -2,6 +2,7 @@ package lineserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -97,6 +98,27 @@ func (c *Command) Stays(ctx context.Context) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+}
+
+// reading is ctx until the file c.Until is there, if one is named.
+func (c *Command) reading(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	if c.Until != "" {
+		go func() {
+			for ctx.Err() == nil {
+				if _, err := os.Stat(c.Until); err == nil {
+					cancel()
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+		}()
+	}
+	return ctx, cancel
+}
+
+// Ended tells whether an error is that of a context that has ended.
+func Ended(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
 // EachOption calls set with the protocol options of the command as text, times also as a duration; set returns false for

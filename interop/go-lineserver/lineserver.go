@@ -104,6 +104,7 @@ type Command struct {
 	Topics          []string       `json:"topics"`
 	Pattern         string         `json:"pattern"`
 	Seconds         float64        `json:"seconds"`
+	Until           string         `json:"until"`
 	Acts            []Act          `json:"acts"`
 	Commit          bool           `json:"commit"`
 	Stay            string         `json:"stay"`
@@ -134,8 +135,8 @@ type Client interface {
 // Group is implemented by clients that can be a member of a consumer group.
 type Group interface {
 	// Group joins c.Group, reads c.Count records of c.Topics, or of those that c.Pattern matches, into read, performs the
-	// acts that read says are due, commits them when c.Commit says so, stays (c.Stays)
-	// and leaves the group; when ctx ends first it does the same with what it has.
+	// acts that read says are due, commits them when c.Commit says so, stays (c.Stays) and leaves the group; when ctx ends
+	// first (Ended) it does the same with what it has.
 	Group(ctx context.Context, c *Command, read *GroupRead) error
 }
 
@@ -235,6 +236,8 @@ func run(client Client, line []byte) (any, error) {
 		return map[string]any{"records": records}, err
 	case "group":
 		if group, ok := client.(Group); ok {
+			ctx, cancel := c.reading(ctx)
+			defer cancel()
 			read := NewGroupRead(c.Count, c.Acts)
 			return read, group.Group(ctx, &c, read)
 		}

@@ -161,7 +161,8 @@ public final class LineClient {
             else if ("consumer".equals(settings.get(ConsumerConfig.GROUP_PROTOCOL_CONFIG)))
                 consumer.subscribe(new SubscriptionPattern(command.get("pattern").textValue())); // the broker matches
             else consumer.subscribe(Pattern.compile(command.get("pattern").textValue()));
-            while (records.size() < count && System.nanoTime() - end < 0) {
+            Path until = command.has("until") ? Path.of(command.get("until").textValue()) : null;
+            while (records.size() < count && System.nanoTime() - end < 0 && (until == null || !Files.exists(until))) {
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
                     if (records.isEmpty()) answer.put("first_ms", (System.nanoTime() - begin) / 1_000_000);
                     if (records.size() == count) break;

@@ -62,7 +62,7 @@ func (client) Group(ctx context.Context, c *lineserver.Command, read *lineserver
 	}
 	for read.Left() > 0 {
 		m, err := reader.FetchMessage(ctx)
-		if errors.Is(err, context.DeadlineExceeded) {
+		if lineserver.Ended(err) {
 			break
 		}
 		if err != nil {

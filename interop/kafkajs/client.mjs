@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module'
 import { decompress, compress, init as initZstd } from '@bokuweb/zstd-wasm'
 import lz4 from 'lz4-napi'
-import { DEADLINE_MS, b64, performDue, serve, stayUntil, unb64 } from '../line_server.mjs'
+import { DEADLINE_MS, b64, performDue, serve, stayUntil, unb64, watchUntil } from '../line_server.mjs'
 
 const require = createRequire(import.meta.url)
 const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = require('kafkajs')
@@ -110,7 +110,7 @@ async function consume({ topic, partition, from, count, committed, ...command })
   }
 }
 
-async function group({ group, topics, pattern, count, commit, stay, seconds = DEADLINE_MS / 1000, acts = [], protocol_options: given = {}, ...command }) {
+async function group({ group, topics, pattern, count, commit, stay, until, seconds = DEADLINE_MS / 1000, acts = [], protocol_options: given = {}, ...command }) {
   const names = { 'session.timeout.ms': 'sessionTimeout', 'heartbeat.interval.ms': 'heartbeatInterval', 'max.poll.interval.ms': 'rebalanceTimeout', 'metadata.max.age.ms': 'metadataMaxAge' }
   const settings = Object.fromEntries(Object.entries(given).map(([name, value]) => {
     if (!(name in names)) throw new Error(`kafkajs has no ${name}`) // its one assignor is called RoundRobinAssigner
@@ -132,7 +132,7 @@ async function group({ group, topics, pattern, count, commit, stay, seconds = DE
   try {
     await consumer.subscribe({ topics: pattern === undefined ? topics : [new RegExp(pattern)], fromBeginning: true })
     await new Promise((resolve, reject) => {
-      const late = setTimeout(resolve, end - Date.now())
+      const unwatch = watchUntil(until, end, resolve)
       consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => restart || reject(error))
       consumer.run({
         autoCommit: false,
@@ -143,7 +143,7 @@ async function group({ group, topics, pattern, count, commit, stay, seconds = DE
           next.set(`${topic}/${partition}`, { topic, partition, offset: String(Number(message.offset) + 1) })
           await performDue(acts, records.length, (act) => perform[act.do](act))
           if (records.length < count) return
-          clearTimeout(late)
+          unwatch()
           resolve()
         }
       }).catch(reject)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +119,14 @@ def group(command: dict[str, Any]) -> dict[str, Any]:
         subprocess.Popen(["kcat", *arguments, *topics], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=told) as process,
     ):
         assert process.stdout is not None
-        late = threading.Timer(read.left_s, process.terminate)  # it commits and leaves the group then, too
-        late.start()
+
+        def watch() -> None:
+            while process.poll() is None and not read.over:
+                time.sleep(0.05)
+            process.terminate()  # it commits and leaves the group then, too
+
+        watching = threading.Thread(target=watch)
+        watching.start()
         for line in process.stdout:
             found = json.loads(line.decode("latin-1"))
             key, value = (None if found[name] is None else found[name].encode("latin-1") for name in ("key", "payload"))
@@ -127,7 +134,7 @@ def group(command: dict[str, Any]) -> dict[str, Any]:
             for _ in read.acts():
                 pass  # they only make files
         status = process.wait()
-        late.cancel()
+        watching.join()
         if status:
             told.seek(0)
             raise RuntimeError(f"kcat ended with {status}: {told.read()[-500:].decode(errors='replace')}")

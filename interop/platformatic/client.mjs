@@ -3,7 +3,7 @@
 // Its streams join a consumer group; Consumer.fetch is its public way to read an assigned partition, and gives batches as they are.
 import { readFileSync } from 'node:fs'
 import { Admin, Consumer, Producer } from '@platformatic/kafka'
-import { DEADLINE_MS, b64, performDue, serve, stayUntil, unb64 } from '../line_server.mjs'
+import { DEADLINE_MS, b64, performDue, serve, stayUntil, unb64, watchUntil } from '../line_server.mjs'
 
 const options = (command) => ({ clientId: 'interop', bootstrapBrokers: [command.bootstrap] })
 
@@ -77,7 +77,7 @@ async function consume({ topic, partition, from, count, ...command }) {
   }
 }
 
-async function group({ group, topics, pattern, count, commit, stay, seconds = DEADLINE_MS / 1000, acts = [], protocol_options: given = {}, ...command }) {
+async function group({ group, topics, pattern, count, commit, stay, until, seconds = DEADLINE_MS / 1000, acts = [], protocol_options: given = {}, ...command }) {
   const names = { 'session.timeout.ms': 'sessionTimeout', 'heartbeat.interval.ms': 'heartbeatInterval', 'max.poll.interval.ms': 'rebalanceTimeout', 'metadata.max.age.ms': 'metadataMaxAge', 'group.protocol': 'groupProtocol', 'group.instance.id': 'groupInstanceId' }
   const settings = Object.fromEntries(Object.entries(given).map(([name, value]) => {
     if (name === 'partition.assignment.strategy') return ['protocols', [{ name: value, version: 1 }]] // roundrobin or cooperative-sticky
@@ -102,11 +102,15 @@ async function group({ group, topics, pattern, count, commit, stay, seconds = DE
     },
     commit: () => consumer.commit({ offsets: [...next.values()] })
   }
+  let over = false
   try {
-    while (records.length < count && Date.now() < end) {
+    while (records.length < count && !over) {
       const begun = place
       const stream = await consumer.consume({ topics, ...place })
-      const late = setTimeout(() => stream.destroy(), end - Date.now())
+      const unwatch = watchUntil(until, end, () => {
+        over = true
+        stream.destroy()
+      })
       try {
         for await (const { topic, partition, offset, key, value } of stream) {
           first ??= Date.now() - begin
@@ -116,9 +120,9 @@ async function group({ group, topics, pattern, count, commit, stay, seconds = DE
           if (records.length === count || place !== begun) break
         }
       } catch (error) {
-        if (Date.now() < end && !topicGone(error)) throw error
+        if (!over && !topicGone(error)) throw error
       } finally {
-        clearTimeout(late)
+        unwatch()
       }
     }
     if (commit && records.length > 0) await perform.commit()

@@ -138,7 +138,7 @@ func (client) Group(ctx context.Context, c *lineserver.Command, read *lineserver
 	for (err == nil || topicGone(err)) && ctx.Err() == nil {
 		err = group.Consume(ctx, c.Topics, member{c, group, read, cancel}) // one generation
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if lineserver.Ended(err) {
 		err = nil
 	}
 	return errors.Join(err, group.Close(), <-failed)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,13 @@ CLIENTS = (
 )
 CONSUMER_PROTOCOL = ("java", "confluent-kafka", "rust-rdkafka", "platformatic", "franz-go")
 """The clients that have KIP-848. The others say that they do not know the option; kcat's librdkafka (2.0.2) is too old."""
+QUICK_GROUPS = {
+    "group.consumer.heartbeat.interval.ms": 500,
+    "group.consumer.min.heartbeat.interval.ms": 500,
+    "group.consumer.session.timeout.ms": 6000,
+    "group.consumer.min.session.timeout.ms": 6000,
+}
+"""With the consumer protocol (KIP-848) these are the broker's to choose. Kafka's own are 5 s and 45 s."""
 START_TIMEOUT_S = 20.0
 
 _cross_table = pytest.StashKey[dict[tuple[str, str], str]]()
@@ -87,32 +95,30 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("consumer_client", [name for name in chosen if name in CONSUMER_PROTOCOL])
 
 
+def takes_part(config: pytest.Config, name: str) -> None:
+    """Skips a test of a client that was not chosen, or whose toolchain is missing; fails it when its setup failed, and always with CI=true."""
+    if name not in _chosen(config):
+        pytest.skip(f"{name} was not chosen")
+    reason = _not_ready(name)
+    if reason is not None:
+        if _skipped(name) and os.environ.get("CI") != "true":
+            pytest.skip(reason)
+        pytest.fail(reason, pytrace=False)
+
+
 @pytest.fixture(autouse=True)
 def _takes_part(request: pytest.FixtureRequest) -> None:
-    """Skips a test of a client whose toolchain is missing; fails it when its setup failed, and always with CI=true."""
     for argument in ("client", "consumer_client", "writer", "reader"):
         if argument in request.fixturenames:
-            name = request.getfixturevalue(argument)
-            reason = _not_ready(name)
-            if reason is None:
-                continue
-            if _skipped(name) and os.environ.get("CI") != "true":
-                pytest.skip(reason)
-            pytest.fail(reason, pytrace=False)
+            takes_part(request.config, request.getfixturevalue(argument))
 
 
-@pytest.fixture(scope="session")
-def bootstrap(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """host:port of the broker under test: `--bootstrap` or `$KAFKACOMPAT_BOOTSTRAP`, else one of ours for this run."""
-    given = request.config.getoption("--bootstrap")
-    if given:
-        yield given
-        return
-    ready_file = tmp_path_factory.mktemp("broker") / "ready.json"
+@contextmanager
+def _broker(ready_file: Path, log: Path, *options: str) -> Iterator[str]:
+    """host:port of a broker of ours, which has to be there until the end."""
     BUILD.mkdir(exist_ok=True)
-    log = BUILD / "broker.log"
     with log.open("w") as output:
-        command = [sys.executable, "-m", "kafkacompat", "serve", "--port", "0", "--ready-file", str(ready_file)]
+        command = [sys.executable, "-m", "kafkacompat", "serve", "--port", "0", "--ready-file", str(ready_file), *options]
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     try:
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -128,6 +134,29 @@ def bootstrap(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+@pytest.fixture(scope="session")
+def bootstrap(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """host:port of the broker under test: `--bootstrap` or `$KAFKACOMPAT_BOOTSTRAP`, else one of ours for this run."""
+    given = request.config.getoption("--bootstrap")
+    if given:
+        yield given
+        return
+    with _broker(tmp_path_factory.mktemp("broker") / "ready.json", BUILD / "broker.log") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def quick_bootstrap(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """As `bootstrap`, but a broker of ours with QUICK_GROUPS; one that is given should have them, too, or it takes longer."""
+    given = request.config.getoption("--bootstrap")
+    if given:
+        yield given
+        return
+    overrides = [argument for name, value in QUICK_GROUPS.items() for argument in ("--override", f"{name}={value}")]
+    with _broker(tmp_path_factory.mktemp("broker") / "quick.json", BUILD / "broker-quick.log", *overrides) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

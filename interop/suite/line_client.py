@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 INTEROP = Path(__file__).resolve().parent.parent
-ANSWER_TIMEOUT_S = 60.0  # a client's own deadline is 20 s, or 45; this is for one that hangs
+ANSWER_TIMEOUT_S = 60.0  # a client's own deadline is 20 s, or what the command says; this is for one that hangs
 
 
 class ClientError(Exception):
@@ -38,16 +38,17 @@ class LineClient:
             if self._process is None:
                 self._start()
             assert self._process is not None and self._process.stdin is not None
+            timeout_s = ANSWER_TIMEOUT_S + arguments.get("seconds", 0)
             try:
                 self._process.stdin.write(json.dumps({"op": op, **arguments}) + "\n")
                 self._process.stdin.flush()
-                line = self._lines.get(timeout=ANSWER_TIMEOUT_S)
+                line = self._lines.get(timeout=timeout_s)
             except OSError as error:
                 self._end()
                 raise ClientError(f"{self.name} has ended ({error}), see {self._shown_log()}") from error
             except queue.Empty:
                 self._end()
-                raise ClientError(f"{self.name} did not answer {op} within {ANSWER_TIMEOUT_S:.0f} s, see {self._shown_log()}") from None
+                raise ClientError(f"{self.name} did not answer {op} within {timeout_s:.0f} s, see {self._shown_log()}") from None
             if not line:
                 self._end()
                 raise ClientError(f"{self.name} ended instead of answering {op}, see {self._shown_log()}")

@@ -5,11 +5,10 @@ The calls and the checks of their answers are in ../franz-go/admin.go and ../sar
 
 from __future__ import annotations
 
-import os
 import uuid
 
 import pytest
-from conftest import _chosen, _not_ready, _skipped
+from conftest import takes_part
 from line_client import ClientError, LineClient
 
 BOTH = {
@@ -27,13 +26,7 @@ BOTH = {
 
 def _admin(request: pytest.FixtureRequest, name: str, **arguments: str) -> list[str]:
     """The steps that an admin walk of a client with a topic of its own went through; raises ClientError when one goes wrong."""
-    if name not in _chosen(request.config):
-        pytest.skip(f"{name} was not chosen")
-    reason = _not_ready(name)
-    if reason is not None:
-        if _skipped(name) and os.environ.get("CI") != "true":
-            pytest.skip(reason)
-        pytest.fail(reason, pytrace=False)
+    takes_part(request.config, name)
     client = LineClient(name)
     try:
         topic = f"admin-{uuid.uuid4().hex[:12]}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import time
 import uuid
 from collections import Counter
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
-from conftest import _chosen, _not_ready, _skipped
+from conftest import _chosen, _not_ready, takes_part
 from kafka import KafkaAdminClient
 from line_client import LineClient
 
@@ -173,13 +172,7 @@ def test_two_clients_share_the_partitions(
 ) -> None:
     """Both are in one group when the records are written: each reads two of the four partitions, together everything once."""
     for name in (one, other):
-        if name not in _chosen(request.config):
-            pytest.skip(f"{name} was not chosen")
-        reason = _not_ready(name)
-        if reason is not None:
-            if _skipped(name) and os.environ.get("CI") != "true":
-                pytest.skip(reason)
-            pytest.fail(reason, pytrace=False)
+        takes_part(request.config, name)
     partitions, each = 4, 25
     topic = f"groups-{uuid.uuid4().hex[:8]}-shared"
     group = f"{topic}-group"

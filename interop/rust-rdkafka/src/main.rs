@@ -330,7 +330,8 @@ fn group(command: &Value) -> Answer {
     let mut records = Vec::new();
     let mut first_ms = None;
     let mut next = BTreeMap::new();
-    while records.len() < count && Instant::now() < end {
+    let until = command["until"].as_str().map(Path::new);
+    while records.len() < count && Instant::now() < end && !until.is_some_and(Path::exists) {
         let message = match consumer.poll(Duration::from_millis(100)) {
             None => continue,
             Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::UnknownTopicOrPartition))) => continue, // a topic was deleted
