@@ -55,6 +55,18 @@ def test_a_segment_that_grew_and_was_sealed_beside_its_commit_is_synced_by_the_n
     assert (partition.durable_offset, opened.durable) == (15, [5, 15])
 
 
+def test_a_partition_deleted_beside_its_commit_harms_nobody() -> None:
+    worker = HeldWorker()
+    opened = Opened(ModelDisk(), worker)
+    other = opened.store.open("u", bytes(16), 0, lambda end: None, opened.failed.append)
+    put(other, batch(0))
+    put(opened.partition, batch(0))
+    worker.step()
+    other.delete()
+    worker.finish()
+    assert (opened.durable, opened.failed) == ([5], [])
+
+
 def test_without_the_wait_for_the_disk_a_write_is_good_at_once() -> None:
     worker = HeldWorker()
     opened = Opened(ModelDisk(), worker, acks_wait=False)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .disk import Disk
     from .segment import OpenFiles, Segment
@@ -67,6 +67,18 @@ class LoopWorker:
         self._work.put(None)
         if self._thread is not None:
             self._thread.join()
+
+
+def sync_paths(disk: Disk, paths: Iterable[str]) -> OSError | None:
+    """Sync files and directories; what is there no more, deleted or cleaned away since it was named, need not be safe. The first error."""
+    for path in paths:
+        try:
+            disk.sync_path(path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            return error
+    return None
 
 
 class Dirty(Protocol):
@@ -131,11 +143,9 @@ class Committer:
         try:
             for segment in segments:
                 self._disk.sync(segment.descriptor)
-            for path in paths:
-                self._disk.sync_path(path)
         except OSError as error:
             return error
-        return None
+        return sync_paths(self._disk, paths)
 
     def _finish(self, segments: list[Segment], error: OSError | None) -> None:
         for segment in segments:

@@ -33,6 +33,7 @@ class FilePartition(SegmentReader):
     """`StoredPartition` in `directory`. `synced_offset` is the end of what a power cut leaves, the recovery point."""
 
     __slots__ = (
+        "_epochs_stale",
         "_in_commit",
         "_rolled",
         "_snapshots",
@@ -73,6 +74,7 @@ class FilePartition(SegmentReader):
         self._segments: list[Segment] = []
         self._tail: Segment | None = None
         self._rolled = False
+        self._epochs_stale = False
         self._snapshots: list[int] = []
         self.epochs = leader_epochs.NO_EPOCHS
         self.leader_epoch = -1
@@ -89,6 +91,7 @@ class FilePartition(SegmentReader):
         self._segments = loaded.segments
         self._snapshots = loaded.snapshots
         self.epochs = loaded.epochs
+        self._epochs_stale = loaded.epochs_stale
         if loaded.epochs:
             self.leader_epoch = loaded.epochs[-1][0]
         self.size_bytes = sum(segment.size_bytes for segment in loaded.segments)
@@ -147,6 +150,8 @@ class FilePartition(SegmentReader):
             self._open(tail)
             self._rolled = False
             return tail
+        if tail is not None:
+            self._sync_now(tail)
         segment = Segment(self._store.disk, self.directory, base_offset, 0, sealed=False)
         try:
             self._store.files.open(segment, create=True)
@@ -163,6 +168,16 @@ class FilePartition(SegmentReader):
         self._rolled = False
         self._forget_places()
         return segment
+
+    def _sync_now(self, segment: Segment) -> None:
+        """Nothing of the next segment may be safe in front of all of this one: a crash would leave a gap that looks like a compaction's."""
+        if segment.descriptor < 0 or not (segment.unsynced or segment.pins):
+            return
+        try:
+            self._store.disk.sync(segment.descriptor)
+        except OSError as error:
+            self._store.committer.fail(error)
+            self._check_online()
 
     def _seal(self, segment: Segment) -> None:
         """Nothing more comes to this segment."""
@@ -188,11 +203,17 @@ class FilePartition(SegmentReader):
         self._write_epochs()
 
     def _write_epochs(self) -> None:
-        """Behind a crash the batches tell as well: so this need not be safe at once."""
+        """Behind a crash the batches tell as well; a clean start relies on the file."""
+        path = f"{self.directory}/{EPOCHS}"
+        self._epochs_stale = True
         try:
-            self._store.disk.write_file(f"{self.directory}/{EPOCHS}", write_epochs(self.epochs), sync=False)
+            self._store.disk.write_file(path, write_epochs(self.epochs), sync=False)
         except OSError as error:
-            self._store.tell(f"cannot write {self.directory}/{EPOCHS}: {error.strerror}")
+            self._store.tell(f"cannot write {path}: {error.strerror}")
+            return
+        self._epochs_stale = False
+        self._unsynced_paths += (path, self.directory)
+        self._store.committer.add(self)
 
     # durability
 
@@ -272,7 +293,7 @@ class FilePartition(SegmentReader):
             gone, self._segments = self._segments[:keep], self._segments[keep:]
             for segment in gone:
                 self._let_go(segment)
-            self._store.remove([path for segment in gone for path in segment.paths()])
+            self._store.remove([path for segment in gone for path in segment.paths()], self.directory)
             self._drop_old_snapshots()
             self.epochs = leader_epochs.truncate_head(self.epochs, self._segments[0].base_offset)
         self.start_offset = self._segments[0].base_offset if self._segments else self.end_offset
@@ -311,12 +332,14 @@ class FilePartition(SegmentReader):
         self._target = 0  # what a commit in work makes safe is not what is there any more
         disk = self._store.disk
         try:
-            self._store.write_checkpoints()
+            self._store.lower_point((self.topic, self.index), min(segment.base_offset, end_offset))
             for later in reversed(self._segments[number + 1 :]):
                 self._let_go(later)
                 for path in later.paths():
                     remove(disk, path)
-            del self._segments[number + 1 :]
+            if self._segments[number + 1 :]:
+                disk.sync_path(self.directory)
+                del self._segments[number + 1 :]
             self._shorten(segment, position)
             self._drop_snapshots([old for old in self._snapshots if old > end_offset])
             batches_end = segment.end_of_batches() if position else segment.base_offset
@@ -335,10 +358,12 @@ class FilePartition(SegmentReader):
         self.size_bytes -= segment.size_bytes - position
         if segment.view is not None:
             disk.write_file(segment.path(LOG), segment.view[:position], sync=True)
+            disk.sync_path(self.directory)
             self._store.files.close(segment)
         segment.sealed = False
         self._store.files.open(segment)
         disk.truncate(segment.descriptor, position)
+        disk.sync(segment.descriptor)  # or what is appended now may be safe in front of what lay behind it, and not be cut off from that
         segment.size_bytes = position
         segment.index_again()
         if not segment.unsynced:
@@ -399,9 +424,11 @@ class FilePartition(SegmentReader):
         """Write what a clean start wants to find: what has to be synced for that. Everything else is synced by now. OSError."""
         if self._tail is None or self.failed is not None:
             return []
-        if self.epochs:
-            self._write_epochs()
-        return self._tail.close_indexes()
+        paths = self._tail.close_indexes()
+        if self._epochs_stale:
+            self._store.disk.write_file(f"{self.directory}/{EPOCHS}", write_epochs(self.epochs), sync=True)
+            paths.append(self.directory)
+        return paths
 
     def delete(self) -> None:
         """See `StoredPartition.delete`."""
