@@ -67,6 +67,22 @@ def test_a_partition_deleted_beside_its_commit_harms_nobody() -> None:
     assert (opened.durable, opened.failed) == ([5], [])
 
 
+def test_what_was_trimmed_of_a_deleted_partition_is_not_taken_from_the_next_of_its_name() -> None:
+    worker = HeldWorker()
+    opened = Opened(disk := ModelDisk(), worker)
+    partition = opened.partition
+    put(partition, batch(0))
+    partition.roll()
+    put(partition, batch(5))
+    worker.finish()
+    partition.trim_head(5)
+    partition.delete()
+    again = opened.store.open("t", bytes(15) + b"2", 0, lambda end: None, opened.failed.append)
+    put(again, batch(0))
+    worker.finish()
+    assert bytes(disk.file("/data/t-0/00000000000000000000.log").data) == batch(0)
+
+
 def test_without_the_wait_for_the_disk_a_write_is_good_at_once() -> None:
     worker = HeldWorker()
     opened = Opened(ModelDisk(), worker, acks_wait=False)

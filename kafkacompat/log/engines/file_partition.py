@@ -14,7 +14,7 @@ from ...errors import ErrorCode, KafkaError
 from .. import epochs as leader_epochs
 from .checkpoints import EPOCHS, PARTITION_METADATA, write_epochs, write_rewrite
 from .index import INTERVAL_BYTES, MAX_RELATIVE_OFFSET
-from .recovery import REWRITE, finish_rewrite, remove
+from .recovery import DELETED, REWRITE, finish_rewrite, remove
 from .rewriting import LARGEST_SEGMENT, write_cleaned
 from .segment import LOG, SNAPSHOT, Segment, file_path
 from .segment_reader import SegmentReader, base_of
@@ -136,9 +136,7 @@ class FilePartition(SegmentReader):
         self.size_bytes += size
         self.end_offset = next_offset
         if not segment.unsynced:
-            segment.unsynced = True
-            self._unsynced.append(segment)
-            store.committer.add(self)
+            self._is_unsynced(segment)
         if not store.acks_wait:
             self.durable_offset = next_offset
         return self.durable_offset
@@ -195,7 +193,15 @@ class FilePartition(SegmentReader):
             self._store.disk.truncate(segment.descriptor, position)
         except OSError as worse:
             self._store.fail(self, f"cannot take back a failed write to {segment.path(LOG)}", worse)
+        if not segment.unsynced:  # what was taken back has to be safely gone as well
+            self._is_unsynced(segment)
         raise self._store.refused(f"cannot write to {segment.path(LOG)}", error) from error
+
+    def _is_unsynced(self, segment: Segment) -> None:
+        """It belongs to the next commit."""
+        segment.unsynced = True
+        self._unsynced.append(segment)
+        self._store.committer.add(self)
 
     def _take_epoch(self, leader_epoch: int, base_offset: int) -> None:
         self.leader_epoch = leader_epoch
@@ -290,13 +296,39 @@ class FilePartition(SegmentReader):
             self._begin(self.end_offset)
         keep = max(bisect_right(self._segments, offset, key=base_of) - 1, 0)
         if keep:
+            self._sync_names()
             gone, self._segments = self._segments[:keep], self._segments[keep:]
+            doomed = []
             for segment in gone:
                 self._let_go(segment)
-            self._store.remove([path for segment in gone for path in segment.paths()], self.directory)
+                doomed += self._rename_deleted(segment)
+            self._store.remove(doomed)
             self._drop_old_snapshots()
             self.epochs = leader_epochs.truncate_head(self.epochs, self._segments[0].base_offset)
         self.start_offset = self._segments[0].base_offset if self._segments else self.end_offset
+
+    def _sync_names(self) -> None:
+        """The segments that stay are safely there, before others go."""
+        if self.directory in self._unsynced_paths or self.directory in self._in_commit[1]:
+            try:
+                self._store.disk.sync_path(self.directory)
+            except OSError as error:
+                self._store.committer.fail(error)
+                self._check_online()
+
+    def _rename_deleted(self, segment: Segment) -> list[str]:
+        """Give the files of a segment Apache Kafka's names for such as will be removed; these. (By their own names they might be
+        those of another partition, which was made when this one was deleted, by the time that they are removed.)"""
+        renamed = []
+        for path in segment.paths():
+            try:
+                self._store.disk.rename(path, path + DELETED)
+                renamed.append(path + DELETED)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                self._store.tell(f"cannot remove {path}: {error.strerror}")
+        return renamed
 
     def _drop_old_snapshots(self) -> None:
         start = self._segments[0].base_offset
@@ -367,10 +399,8 @@ class FilePartition(SegmentReader):
         segment.size_bytes = position
         segment.index_again()
         if not segment.unsynced:
-            segment.unsynced = True
-            self._unsynced.append(segment)
+            self._is_unsynced(segment)
         self._unsynced_paths.append(self.directory)
-        self._store.committer.add(self)
 
     def _keep_end(self, batches_end: int) -> None:
         """Where the batches that are left end in front of the log's end, an empty segment tells it to whoever opens the log."""

@@ -271,9 +271,9 @@ class FilesStore:
             return
         self._remove_directory(gone)
 
-    def remove(self, paths: list[str], directory: str) -> None:
-        """Unlink these files of a directory, in order, when the worker comes to it and all other names in the directory are safe."""
-        self.worker.run(lambda: sync_paths(self.disk, [directory]) or self._unlink(paths), self._removed)
+    def remove(self, paths: list[str]) -> None:
+        """Unlink these files when the worker comes to it."""
+        self.worker.run(lambda: self._unlink(paths), self._removed)
 
     def _remove_directory(self, path: str) -> None:
         """Remove a directory that was renamed, once that is safe: half of it under its old name would be a partition."""
@@ -311,10 +311,8 @@ class FilesStore:
             return f"cannot remove {path}: {error.strerror}"
         return problem
 
-    def _removed(self, problem: OSError | str | None) -> None:
-        if isinstance(problem, OSError):
-            self.committer.fail(problem)
-        elif problem is not None:
+    def _removed(self, problem: str | None) -> None:
+        if problem is not None:
             self.tell(problem)
 
     # failures

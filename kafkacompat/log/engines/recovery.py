@@ -229,14 +229,14 @@ def _settle(disk: Disk, directory: str) -> set[str]:
 def finish_rewrite(disk: Disk, directory: str, names: set[str]) -> None:
     """Put the `.cleaned` segments in the place of all below the end that `segments.rewrite` names. Can be done again."""
     end, fresh = read_rewrite(disk.read_file(f"{directory}/{REWRITE}"))
-    for name in names:
+    for name in sorted(names):
         base = offset_of(name.partition(".")[0] + LOG, LOG)
         if base is not None and base < end and name.endswith((OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX)):
             disk.unlink(f"{directory}/{name}")
     for base in fresh:
         if file_name(base, LOG + CLEANED) in names:
             disk.rename(file_path(directory, base, LOG + CLEANED), file_path(directory, base, LOG))
-    for name in names:
+    for name in sorted(names):
         base = offset_of(name, LOG)
         if base is not None and base < end and base not in fresh:
             disk.unlink(f"{directory}/{name}")
