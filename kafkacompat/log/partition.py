@@ -175,6 +175,11 @@ class PartitionLog:
         """Bytes of all batches kept."""
         return self._store.size_bytes
 
+    @property
+    def log_dir(self) -> str | None:
+        """The data directory that it is in; None for memory."""
+        return self._store.log_dir
+
     def check_leader_epoch(self, current_leader_epoch: int) -> None:
         """Compare the leader epoch a client believes in, -1 (and anything negative) for none: FENCED_LEADER_EPOCH when
         it is older, UNKNOWN_LEADER_EPOCH when it is newer than ours."""

@@ -55,7 +55,7 @@ class StoredPartition(Protocol):
     `start_offset` is the base of the first batch kept (or `end_offset` when there is none), `log_start_offset` the largest
     offset that `trim_head` was given, `end_offset` where the next batch goes, `durable_offset` the end of what no crash
     can take back, `size_bytes` the sum of all batches, `leader_epoch` the newest seen (-1 for none), `epochs` which one
-    wrote what.
+    wrote what, `log_dir` the data directory that it is in (None where there is none).
     """
 
     epochs: Epochs
@@ -64,6 +64,9 @@ class StoredPartition(Protocol):
     end_offset: int
     size_bytes: int
     leader_epoch: int
+
+    @property
+    def log_dir(self) -> str | None: ...
 
     @property
     def durable_offset(self) -> int:

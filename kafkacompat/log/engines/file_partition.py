@@ -86,6 +86,11 @@ class FilePartition(SegmentReader):
         self._target = self._target_position = 0
         self._forget_places()
 
+    @property
+    def log_dir(self) -> str:
+        """See `StoredPartition`."""
+        return self._store.path
+
     def take(self, loaded: Loaded, log_start_offset: int) -> None:
         """Begin with what the directory held."""
         self._segments = loaded.segments

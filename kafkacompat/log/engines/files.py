@@ -351,6 +351,15 @@ class FilesStore:
                 partition.failed = KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, line)
                 partition.on_failed(partition.failed)
 
+    def space(self) -> tuple[int, int] | None:
+        """(bytes in all, bytes that may still be used) of its disk; None where it is offline or cannot tell."""
+        if self.committer.failed:
+            return None
+        try:
+            return self.disk.space(self.path)
+        except OSError:
+            return None
+
     # checkpoints
 
     def _tables(self) -> Tables:

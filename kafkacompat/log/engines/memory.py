@@ -163,6 +163,8 @@ class MemoryPartition:
         "start_offset",
     )
 
+    log_dir = None
+
     def __init__(self, budget: MemoryBudget) -> None:
         self._budget = budget
         self._chunks: list[_Chunk] | None = None
