@@ -49,6 +49,17 @@ class Extent:
         return f"Extent([{self.base_offset}, {self.end_offset}), {self.size_bytes} bytes, max {self.max_timestamp}, first {self.first_timestamp})"
 
 
+class StoreConfig(Protocol):
+    """What an engine itself reads of a topic's settings, those that mean nothing to it aside; names and meanings are Kafka's."""
+
+    @property
+    def index_interval_bytes(self) -> int: ...
+    @property
+    def segment_index_bytes(self) -> int: ...
+    @property
+    def file_delete_delay_ms(self) -> int: ...
+
+
 class StoredPartition(Protocol):
     """The batches of one partition.
 
@@ -71,6 +82,9 @@ class StoredPartition(Protocol):
     @property
     def durable_offset(self) -> int:
         """End (exclusive) of what is durable; never above `end_offset`."""
+
+    def configure(self, config: StoreConfig) -> None:
+        """Settings for what is written and removed from now on; Kafka's defaults without it."""
 
     def append(self, leader_epoch: int, base_offset: int, next_offset: int, max_timestamp: int, head: bytes, body: Buffer) -> int:
         """Add one whole batch, `head` (its first 16 to 61 bytes, already stamped) and behind it `body`.

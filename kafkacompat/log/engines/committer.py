@@ -26,6 +26,9 @@ class Worker(Protocol):
     def soon(self, callback: Callable[[], None]) -> None:
         """Call `callback()` in the loop's thread when it has done what it is at."""
 
+    def later(self, delay_ms: int, callback: Callable[[], None]) -> None:
+        """Call `callback()` in the loop's thread after so many milliseconds, or, when that is behind `close`, never."""
+
     def run(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
         """Do `work()` aside, in order, and call `done(result)` in the loop's thread. `work` does not raise."""
 
@@ -41,10 +44,15 @@ class LoopWorker:
         self._name = name
         self._work: SimpleQueue[tuple[Callable[[], Any], Callable[[Any], None]] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._closed = False
 
     def soon(self, callback: Callable[[], None]) -> None:
         """See `Worker`."""
         self._loop.call_soon(callback)
+
+    def later(self, delay_ms: int, callback: Callable[[], None]) -> None:
+        """See `Worker`."""
+        self._loop.call_later(delay_ms / 1000, lambda: None if self._closed else callback())
 
     def run(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
         """See `Worker`."""
@@ -64,6 +72,7 @@ class LoopWorker:
 
     def close(self) -> None:
         """See `Worker`."""
+        self._closed = True
         self._work.put(None)
         if self._thread is not None:
             self._thread.join()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ...errors import ErrorCode, KafkaError
 from .. import epochs as leader_epochs
 from .checkpoints import EPOCHS, PARTITION_METADATA, write_epochs, write_rewrite
-from .index import INTERVAL_BYTES, MAX_RELATIVE_OFFSET
+from .index import INDEX_SIZE_BYTES, INTERVAL_BYTES, MAX_RELATIVE_OFFSET
 from .recovery import DELETED, REWRITE, finish_rewrite, remove
 from .rewriting import LARGEST_SEGMENT, write_cleaned
 from .segment import LOG, SNAPSHOT, Segment, file_path
@@ -22,6 +22,7 @@ from .segment_reader import SegmentReader, base_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from ..store import StoreConfig
     from .files import FilesStore
     from .recovery import Loaded
 
@@ -33,8 +34,11 @@ class FilePartition(SegmentReader):
     """`StoredPartition` in `directory`. `synced_offset` is the end of what a power cut leaves, the recovery point."""
 
     __slots__ = (
+        "_delete_delay_ms",
         "_epochs_stale",
         "_in_commit",
+        "_index_interval_bytes",
+        "_index_size_bytes",
         "_rolled",
         "_snapshots",
         "_target",
@@ -75,6 +79,9 @@ class FilePartition(SegmentReader):
         self._tail: Segment | None = None
         self._rolled = False
         self._epochs_stale = False
+        self._index_interval_bytes = INTERVAL_BYTES
+        self._index_size_bytes = INDEX_SIZE_BYTES
+        self._delete_delay_ms = 0
         self._snapshots: list[int] = []
         self.epochs = leader_epochs.NO_EPOCHS
         self.leader_epoch = -1
@@ -85,6 +92,12 @@ class FilePartition(SegmentReader):
         self._in_commit: tuple[list[Segment], list[str]] = ([], [])
         self._target = self._target_position = 0
         self._forget_places()
+
+    def configure(self, config: StoreConfig) -> None:
+        """See `StoredPartition.configure`."""
+        self._index_interval_bytes = config.index_interval_bytes
+        self._index_size_bytes = config.segment_index_bytes
+        self._delete_delay_ms = config.file_delete_delay_ms
 
     @property
     def log_dir(self) -> str:
@@ -125,6 +138,8 @@ class FilePartition(SegmentReader):
             segment = self._begin(base_offset)
         elif segment.descriptor < 0:
             self._open(segment)
+        elif segment.has_full_index(self._index_size_bytes):
+            segment = self._begin(base_offset)
         position = segment.size_bytes
         try:
             written = store.disk.append(segment.descriptor, (head, body))
@@ -137,7 +152,7 @@ class FilePartition(SegmentReader):
         segment.size_bytes = position + size
         if not position:
             segment.took_first(max_timestamp)
-        segment.entered(next_offset - 1, position, size, max_timestamp, INTERVAL_BYTES)
+        segment.entered(next_offset - 1, position, size, max_timestamp, self._index_interval_bytes)
         self.size_bytes += size
         self.end_offset = next_offset
         if not segment.unsynced:
@@ -307,7 +322,7 @@ class FilePartition(SegmentReader):
             for segment in gone:
                 self._let_go(segment)
                 doomed += self._rename_deleted(segment)
-            self._store.remove(doomed)
+            self._store.remove(doomed, self._delete_delay_ms)
             self._drop_old_snapshots()
             self.epochs = leader_epochs.truncate_head(self.epochs, self._segments[0].base_offset)
         self.start_offset = self._segments[0].base_offset if self._segments else self.end_offset
@@ -425,7 +440,7 @@ class FilePartition(SegmentReader):
         old = self._segments[: len(self._segments) - len(kept)]
         disk, directory = self._store.disk, self.directory
         try:
-            fresh = write_cleaned(disk, directory, old[0].base_offset if old else end_offset, batches)
+            fresh = write_cleaned(disk, directory, old[0].base_offset if old else end_offset, batches, self._index_interval_bytes)
             disk.sync_path(directory)
             disk.write_file(f"{directory}/{REWRITE}", write_rewrite(end_offset, [s.base_offset for s in fresh]), sync=True)
         except OSError as error:
@@ -471,7 +486,7 @@ class FilePartition(SegmentReader):
             self._let_go(segment)
         self._segments = []
         self._tail = None
-        self._store.forget(self)
+        self._store.forget(self, self._delete_delay_ms)
 
 
 def names_of_new(directory: str, parent: str) -> list[str]:

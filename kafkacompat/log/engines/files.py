@@ -256,8 +256,8 @@ class FilesStore:
         self._log_starts = {}
         self.disk.sync_path(self.path)
 
-    def forget(self, partition: FilePartition) -> None:
-        """A partition is deleted: its directory gets a name that says so, and goes when the worker comes to it."""
+    def forget(self, partition: FilePartition, delay_ms: int) -> None:
+        """A partition is deleted: its directory gets a name that says so, and goes after so many milliseconds, when the worker comes to it."""
         self.committer.remove(partition)
         if self._partitions.get((partition.topic, partition.index)) is partition:
             del self._partitions[partition.topic, partition.index]
@@ -269,11 +269,18 @@ class FilesStore:
         except OSError as error:
             self.tell(f"cannot delete {partition.directory}: {error.strerror}")
             return
-        self._remove_directory(gone)
+        self._later(delay_ms, partial(self._remove_directory, gone))
 
-    def remove(self, paths: list[str]) -> None:
-        """Unlink these files when the worker comes to it."""
-        self.worker.run(lambda: self._unlink(paths), self._removed)
+    def remove(self, paths: list[str], delay_ms: int) -> None:
+        """Unlink these files after so many milliseconds, when the worker comes to it."""
+        self._later(delay_ms, lambda: self.worker.run(lambda: self._unlink(paths), self._removed))
+
+    def _later(self, delay_ms: int, callback: Callable[[], None]) -> None:
+        """What is not done by the end is done by the next start."""
+        if delay_ms:
+            self.worker.later(delay_ms, callback)
+        else:
+            callback()
 
     def _remove_directory(self, path: str) -> None:
         """Remove a directory that was renamed, once that is safe: half of it under its old name would be a partition."""

@@ -210,6 +210,13 @@ class Segment:
             self.unindexed_bytes = 0
         self.unindexed_bytes += size
 
+    def has_full_index(self, size_bytes: int) -> bool:
+        """Has one of its indexes no room for one more entry in so many bytes (and, as with Kafka, for the last time)?"""
+        offsets, times = self._offsets, self._times
+        if offsets is None or times is None:
+            offsets, times = self.offsets, self.times
+        return len(offsets.data) + OFFSET_ENTRY.size > size_bytes or len(times.data) + 2 * TIME_ENTRY.size > size_bytes
+
     def close_indexes(self, *, sync: bool = False) -> list[str]:
         """Write the index files whole, the largest time last: the segment was sealed, or the directory closes. What comes back is to be synced."""
         if self._times is None or self._offsets is None:
