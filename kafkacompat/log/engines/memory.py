@@ -21,6 +21,8 @@ from .chunk_memory import LARGEST_CHUNK, MemoryBudget
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ..store import StoreConfig
+
     Buffer = bytes | bytearray | memoryview
 
 FIRST_CHUNK = 1 << 10
@@ -111,6 +113,8 @@ class MemoryPartition:
         "start_offset",
     )
 
+    log_dir = None
+
     def __init__(self, budget: MemoryBudget) -> None:
         self._budget = budget
         self._chunks: list[_Chunk] | None = None
@@ -128,6 +132,9 @@ class MemoryPartition:
     def durable_offset(self) -> int:
         """The end: what memory has, it has."""
         return self.end_offset
+
+    def configure(self, config: StoreConfig) -> None:
+        """Nothing of it concerns memory."""
 
     def append(self, leader_epoch: int, base_offset: int, next_offset: int, max_timestamp: int, head: bytes, body: Buffer) -> int:
         """See `StoredPartition.append`."""
