@@ -34,6 +34,9 @@ class Config:
     segment_ms = 604_800_000
     retention_ms = 604_800_000
     retention_bytes = -1
+    index_interval_bytes = 4096
+    segment_index_bytes = 10_485_760
+    file_delete_delay_ms = 60_000
     cleanup_policy = ("delete",)
     compression_type = "producer"
     compression_gzip_level = -1

@@ -315,6 +315,12 @@ class Broker:
         self._directories.checkpoint()
         self._checkpoint_later()
 
+    def spaces(self) -> list[tuple[str | None, tuple[int, int] | None]]:
+        """Of each data directory, see `Directories.spaces`; of memory (None, (-1, -1))."""
+        if self._directories is None:
+            return [(None, (-1, -1))]
+        return [*self._directories.spaces()]
+
     # finding partitions
 
     def topic_name(self, topic_id: bytes) -> str | None:

@@ -28,6 +28,7 @@ INDEX: tuple[tuple[int, str, str, int, int, int], ...] = (
     (28, "txn_offset_commit", "TxnOffsetCommit", 0, 5, 3),
     (32, "describe_configs", "DescribeConfigs", 1, 4, 4),
     (33, "alter_configs", "AlterConfigs", 0, 2, 2),
+    (35, "describe_log_dirs", "DescribeLogDirs", 1, 5, 2),
     (36, "sasl_authenticate", "SaslAuthenticate", 0, 2, 2),
     (37, "create_partitions", "CreatePartitions", 0, 3, 2),
     (42, "delete_groups", "DeleteGroups", 0, 2, 2),

@@ -97,6 +97,8 @@ class PartitionCheck:
         if self.end_offset < self._recovery_point:
             where = self.path(file_name(bases[-1], LOG)) if bases else self._directory
             self._fault(where, f"ends at offset {self.end_offset}, though records up to {self._recovery_point} were safe")
+        elif self._clean and bases and self._recovery_point and self.end_offset > self._recovery_point:
+            self._fault(self.path(file_name(bases[-1], LOG)), f"ends at offset {self.end_offset}, though it was closed at {self._recovery_point}")
         self._check_epochs()
         for segment in self.segments:
             self._check_index(segment)

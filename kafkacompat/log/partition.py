@@ -30,6 +30,7 @@ from . import epochs as leader_epochs
 from . import kept_state, timestamps
 from .conversion import convert
 from .producers import Producers
+from .store import StoreConfig
 from .timestamps import NOTHING
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ LATEST, EARLIEST, MAX_TIMESTAMP, EARLIEST_LOCAL, LATEST_TIERED, EARLIEST_PENDING
 """The timestamps of ListOffsets that are not times."""
 
 
-class LogConfig(Protocol):
+class LogConfig(StoreConfig, Protocol):
     """What the log reads of a topic's settings; names and meanings are Kafka's."""
 
     @property
@@ -144,6 +145,7 @@ class PartitionLog:
     def configure(self, config: LogConfig) -> None:
         """Take over the topic's settings, for appends and clean-up from now on."""
         self.config = config
+        self._store.configure(config)
         self._max_message_bytes = config.max_message_bytes
         self._before_max_ms = config.message_timestamp_before_max_ms
         self._after_max_ms = config.message_timestamp_after_max_ms
@@ -176,6 +178,11 @@ class PartitionLog:
     def size_bytes(self) -> int:
         """Bytes of all batches kept."""
         return self._store.size_bytes
+
+    @property
+    def log_dir(self) -> str | None:
+        """The data directory that it is in; None for memory."""
+        return self._store.log_dir
 
     def check_leader_epoch(self, current_leader_epoch: int) -> None:
         """Compare the leader epoch a client believes in, -1 (and anything negative) for none: FENCED_LEADER_EPOCH when
@@ -565,8 +572,7 @@ class PartitionLog:
         self.lead(self.leader_epoch)
 
     def _replay(self, whole: bool = False) -> None:
-        """Rebuild what is kept beside the batches: epochs, which the store knows, and producers, for which the batches behind the last
-        snapshot are read, or the `whole` log."""
+        """Rebuild what is kept beside the batches: epochs, and producers, for which what is behind the last snapshot is read, or the `whole` log."""
         self._segment_room = -1
         self.epochs = leader_epochs.truncate_head(self._store.epochs, self.log_start_offset)
         self.leader_epoch = max(self._store.leader_epoch, self.leader_epoch)

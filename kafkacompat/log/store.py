@@ -49,13 +49,24 @@ class Extent:
         return f"Extent([{self.base_offset}, {self.end_offset}), {self.size_bytes} bytes, max {self.max_timestamp}, first {self.first_timestamp})"
 
 
+class StoreConfig(Protocol):
+    """What an engine itself reads of a topic's settings, those that mean nothing to it aside; names and meanings are Kafka's."""
+
+    @property
+    def index_interval_bytes(self) -> int: ...
+    @property
+    def segment_index_bytes(self) -> int: ...
+    @property
+    def file_delete_delay_ms(self) -> int: ...
+
+
 class StoredPartition(Protocol):
     """The batches of one partition.
 
     `start_offset` is the base of the first batch kept (or `end_offset` when there is none), `log_start_offset` the largest
     offset that `trim_head` was given, `end_offset` where the next batch goes, `durable_offset` the end of what no crash
     can take back, `size_bytes` the sum of all batches, `leader_epoch` the newest seen (-1 for none), `epochs` which one
-    wrote what.
+    wrote what, `log_dir` the data directory that it is in (None where there is none).
     """
 
     epochs: Epochs
@@ -66,8 +77,14 @@ class StoredPartition(Protocol):
     leader_epoch: int
 
     @property
+    def log_dir(self) -> str | None: ...
+
+    @property
     def durable_offset(self) -> int:
         """End (exclusive) of what is durable; never above `end_offset`."""
+
+    def configure(self, config: StoreConfig) -> None:
+        """Settings for what is written and removed from now on; Kafka's defaults without it."""
 
     def append(self, leader_epoch: int, base_offset: int, next_offset: int, max_timestamp: int, head: bytes, body: Buffer) -> int:
         """Add one whole batch, `head` (its first 16 to 61 bytes, already stamped) and behind it `body`.

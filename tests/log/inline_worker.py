@@ -12,6 +12,9 @@ class InlineWorker:
     def soon(self, callback: Callable[[], None]) -> None:
         callback()
 
+    def later(self, delay_ms: int, callback: Callable[[], None]) -> None:
+        callback()
+
     def run(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
         done(work())
 
@@ -24,9 +27,14 @@ class HeldWorker:
 
     def __init__(self) -> None:
         self.waiting: list[Callable[[], None]] = []
+        self.delayed: list[tuple[int, Callable[[], None]]] = []
+        """(milliseconds, what is to be done then): the test does it."""
 
     def soon(self, callback: Callable[[], None]) -> None:
         self.waiting.append(callback)
+
+    def later(self, delay_ms: int, callback: Callable[[], None]) -> None:
+        self.delayed.append((delay_ms, callback))
 
     def run(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
         def both() -> None:

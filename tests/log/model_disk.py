@@ -192,6 +192,10 @@ class ModelDisk(Disk):
         self._call("size", path)
         return len(self.file(path).data)
 
+    def space(self, path: str) -> tuple[int, int]:
+        self._call("space", path)
+        return 1 << 30, 1 << 29
+
     def list(self, path: str) -> list[str]:
         self._call("list", path)
         node = self._node(path)

@@ -27,6 +27,9 @@ class Settings:
         self.segment_ms: int = 604_800_000
         self.retention_ms: int = 604_800_000
         self.retention_bytes: int = -1
+        self.index_interval_bytes: int = 4096
+        self.segment_index_bytes: int = 10_485_760
+        self.file_delete_delay_ms: int = 60_000
         self.cleanup_policy: Sequence[str] = ("delete",)
         self.compression_type: str = "producer"
         self.compression_gzip_level: int = -1

@@ -143,7 +143,7 @@ class Faults:
     def check(self) -> None:
         """Started again on a whole disk, behind a stop and behind a power cut, everything that was acknowledged is there."""
         random = Random(self.at)
-        for disk in (self.disk, *(self.disk.after_cut(random) for _ in range(3))):
+        for disk in (self.disk, *(self.disk.after_cut(random) for _ in range(5))):
             disk.hook = lambda method, path: None
             disk.locked.clear()
             self.disk = disk

@@ -55,6 +55,80 @@ def test_a_segment_that_grew_and_was_sealed_beside_its_commit_is_synced_by_the_n
     assert (partition.durable_offset, opened.durable) == (15, [5, 15])
 
 
+def test_a_partition_deleted_beside_its_commit_harms_nobody() -> None:
+    worker = HeldWorker()
+    opened = Opened(ModelDisk(), worker)
+    other = opened.store.open("u", bytes(16), 0, lambda end: None, opened.failed.append)
+    put(other, batch(0))
+    put(opened.partition, batch(0))
+    worker.step()
+    other.delete()
+    worker.finish()
+    assert (opened.durable, opened.failed) == ([5], [])
+
+
+def test_what_was_trimmed_of_a_deleted_partition_is_not_taken_from_the_next_of_its_name() -> None:
+    worker = HeldWorker()
+    opened = Opened(disk := ModelDisk(), worker)
+    partition = opened.partition
+    put(partition, batch(0))
+    partition.roll()
+    put(partition, batch(5))
+    worker.finish()
+    partition.trim_head(5)
+    partition.delete()
+    again = opened.store.open("t", bytes(15) + b"2", 0, lambda end: None, opened.failed.append)
+    put(again, batch(0))
+    worker.finish()
+    assert bytes(disk.file("/data/t-0/00000000000000000000.log").data) == batch(0)
+
+
+def test_files_stay_for_the_time_that_is_set() -> None:
+    worker = HeldWorker()
+    opened = Opened(disk := ModelDisk(), worker)
+    partition = opened.partition
+    partition.configure(Settings(file_delete_delay_ms=700))
+    put(partition, batch(0))
+    partition.roll()
+    put(partition, batch(5))
+    worker.finish()
+    partition.trim_head(5)
+    partition.delete()
+    worker.finish()
+    [gone] = [name for name in disk.list("/data") if name.endswith("-delete")]
+    assert "00000000000000000000.log.deleted" in disk.list(f"/data/{gone}")
+    assert [delay for delay, _ in worker.delayed] == [700, 700]
+    for _, callback in worker.delayed:
+        callback()
+    worker.finish()
+    assert gone not in disk.list("/data")
+
+
+def test_what_was_to_be_removed_is_removed_by_the_next_start() -> None:
+    opened = Opened(disk := ModelDisk(), worker := HeldWorker())
+    opened.partition.configure(Settings())
+    put(opened.partition, batch(0))
+    opened.partition.delete()
+    opened.store.close()
+    assert [name for name in disk.list("/data") if name.endswith("-delete")]
+    again = Opened(disk, worker)
+    worker.finish()
+    assert [name for name in disk.list("/data") if name.endswith("-delete")] == []
+    again.store.close()
+
+
+def test_the_settings_of_indexes() -> None:
+    opened = Opened(disk := ModelDisk(), InlineWorker())
+    partition = opened.partition
+    partition.configure(Settings(index_interval_bytes=0, segment_index_bytes=40))
+    for i in range(12):
+        put(partition, batch(i * 5, timestamp=1000 + i))
+    opened.store.close()
+    sizes = {name: len(disk.file(f"/data/t-0/{name}").data) for name in disk.list("/data/t-0") if name.endswith("index")}
+    assert len(sizes) == 8 and max(sizes.values()) <= 40, sizes
+    assert sizes["00000000000000000000.index"] == 16
+
+
 def test_without_the_wait_for_the_disk_a_write_is_good_at_once() -> None:
     worker = HeldWorker()
     opened = Opened(ModelDisk(), worker, acks_wait=False)

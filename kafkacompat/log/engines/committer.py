@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .disk import Disk
     from .segment import OpenFiles, Segment
@@ -25,6 +25,9 @@ class Worker(Protocol):
 
     def soon(self, callback: Callable[[], None]) -> None:
         """Call `callback()` in the loop's thread when it has done what it is at."""
+
+    def later(self, delay_ms: int, callback: Callable[[], None]) -> None:
+        """Call `callback()` in the loop's thread after so many milliseconds, or, when that is behind `close`, never."""
 
     def run(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
         """Do `work()` aside, in order, and call `done(result)` in the loop's thread. `work` does not raise."""
@@ -41,10 +44,15 @@ class LoopWorker:
         self._name = name
         self._work: SimpleQueue[tuple[Callable[[], Any], Callable[[Any], None]] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._closed = False
 
     def soon(self, callback: Callable[[], None]) -> None:
         """See `Worker`."""
         self._loop.call_soon(callback)
+
+    def later(self, delay_ms: int, callback: Callable[[], None]) -> None:
+        """See `Worker`."""
+        self._loop.call_later(delay_ms / 1000, lambda: None if self._closed else callback())
 
     def run(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
         """See `Worker`."""
@@ -64,9 +72,22 @@ class LoopWorker:
 
     def close(self) -> None:
         """See `Worker`."""
+        self._closed = True
         self._work.put(None)
         if self._thread is not None:
             self._thread.join()
+
+
+def sync_paths(disk: Disk, paths: Iterable[str]) -> OSError | None:
+    """Sync files and directories; what is there no more, deleted or cleaned away since it was named, need not be safe. The first error."""
+    for path in paths:
+        try:
+            disk.sync_path(path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            return error
+    return None
 
 
 class Dirty(Protocol):
@@ -131,11 +152,9 @@ class Committer:
         try:
             for segment in segments:
                 self._disk.sync(segment.descriptor)
-            for path in paths:
-                self._disk.sync_path(path)
         except OSError as error:
             return error
-        return None
+        return sync_paths(self._disk, paths)
 
     def _finish(self, segments: list[Segment], error: OSError | None) -> None:
         for segment in segments:

@@ -97,6 +97,10 @@ class Directories:
         for store in self.stores:
             store.checkpoint()
 
+    def spaces(self) -> list[tuple[str, tuple[int, int] | None]]:
+        """Of each directory, its path and (bytes in all, bytes that may still be used) of its disk; None where it is offline or cannot tell."""
+        return [(store.path, store.space()) for store in self.stores]
+
     def set_broker_epoch(self, epoch: int) -> None:
         """The epoch of the broker that uses the directories now."""
         for store in self.stores:

@@ -72,6 +72,11 @@ class Disk:
         """Bytes of a file."""
         return os.stat(path).st_size
 
+    def space(self, path: str) -> tuple[int, int]:
+        """(bytes in all, bytes that may still be used) of the file system that has this directory."""
+        found = os.statvfs(path)
+        return found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
+
     def list(self, path: str) -> list[str]:
         """Names in a directory, in no order; FileNotFoundError where there is none."""
         return os.listdir(path)

@@ -14,8 +14,8 @@ from ...errors import ErrorCode, KafkaError
 from .. import epochs as leader_epochs
 from .beside import read_beside, write_beside
 from .checkpoints import EPOCHS, PARTITION_METADATA, write_epochs, write_rewrite
-from .index import INTERVAL_BYTES, MAX_RELATIVE_OFFSET
-from .recovery import REWRITE, finish_rewrite, remove
+from .index import INDEX_SIZE_BYTES, INTERVAL_BYTES, MAX_RELATIVE_OFFSET
+from .recovery import DELETED, REWRITE, finish_rewrite, remove
 from .rewriting import LARGEST_SEGMENT, write_cleaned
 from .segment import LOG, SNAPSHOT, Segment, file_path
 from .segment_reader import SegmentReader, base_of
@@ -23,6 +23,7 @@ from .segment_reader import SegmentReader, base_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from ..store import StoreConfig
     from .files import FilesStore
     from .recovery import Loaded
 
@@ -34,7 +35,11 @@ class FilePartition(SegmentReader):
     """`StoredPartition` in `directory`. `synced_offset` is the end of what a power cut leaves, the recovery point."""
 
     __slots__ = (
+        "_delete_delay_ms",
+        "_epochs_stale",
         "_in_commit",
+        "_index_interval_bytes",
+        "_index_size_bytes",
         "_rolled",
         "_snapshots",
         "_target",
@@ -74,6 +79,10 @@ class FilePartition(SegmentReader):
         self._segments: list[Segment] = []
         self._tail: Segment | None = None
         self._rolled = False
+        self._epochs_stale = False
+        self._index_interval_bytes = INTERVAL_BYTES
+        self._index_size_bytes = INDEX_SIZE_BYTES
+        self._delete_delay_ms = 0
         self._snapshots: list[int] = []
         self.epochs = leader_epochs.NO_EPOCHS
         self.leader_epoch = -1
@@ -85,11 +94,23 @@ class FilePartition(SegmentReader):
         self._target = self._target_position = 0
         self._forget_places()
 
+    def configure(self, config: StoreConfig) -> None:
+        """See `StoredPartition.configure`."""
+        self._index_interval_bytes = config.index_interval_bytes
+        self._index_size_bytes = config.segment_index_bytes
+        self._delete_delay_ms = config.file_delete_delay_ms
+
+    @property
+    def log_dir(self) -> str:
+        """See `StoredPartition`."""
+        return self._store.path
+
     def take(self, loaded: Loaded, log_start_offset: int) -> None:
         """Begin with what the directory held."""
         self._segments = loaded.segments
         self._snapshots = loaded.snapshots
         self.epochs = loaded.epochs
+        self._epochs_stale = loaded.epochs_stale
         if loaded.epochs:
             self.leader_epoch = loaded.epochs[-1][0]
         self.size_bytes = sum(segment.size_bytes for segment in loaded.segments)
@@ -118,6 +139,8 @@ class FilePartition(SegmentReader):
             segment = self._begin(base_offset)
         elif segment.descriptor < 0:
             self._open(segment)
+        elif segment.has_full_index(self._index_size_bytes):
+            segment = self._begin(base_offset)
         position = segment.size_bytes
         try:
             written = store.disk.append(segment.descriptor, (head, body))
@@ -130,13 +153,11 @@ class FilePartition(SegmentReader):
         segment.size_bytes = position + size
         if not position:
             segment.took_first(max_timestamp)
-        segment.entered(next_offset - 1, position, size, max_timestamp, INTERVAL_BYTES)
+        segment.entered(next_offset - 1, position, size, max_timestamp, self._index_interval_bytes)
         self.size_bytes += size
         self.end_offset = next_offset
         if not segment.unsynced:
-            segment.unsynced = True
-            self._unsynced.append(segment)
-            store.committer.add(self)
+            self._is_unsynced(segment)
         if not store.acks_wait:
             self.durable_offset = next_offset
         return self.durable_offset
@@ -148,6 +169,8 @@ class FilePartition(SegmentReader):
             self._open(tail)
             self._rolled = False
             return tail
+        if tail is not None:
+            self._sync_now(tail)
         segment = Segment(self._store.disk, self.directory, base_offset, 0, sealed=False)
         try:
             self._store.files.open(segment, create=True)
@@ -165,6 +188,16 @@ class FilePartition(SegmentReader):
         self._forget_places()
         return segment
 
+    def _sync_now(self, segment: Segment) -> None:
+        """Nothing of the next segment may be safe in front of all of this one: a crash would leave a gap that looks like a compaction's."""
+        if segment.descriptor < 0 or not (segment.unsynced or segment.pins):
+            return
+        try:
+            self._store.disk.sync(segment.descriptor)
+        except OSError as error:
+            self._store.committer.fail(error)
+            self._check_online()
+
     def _seal(self, segment: Segment) -> None:
         """Nothing more comes to this segment."""
         segment.sealed = True
@@ -181,7 +214,15 @@ class FilePartition(SegmentReader):
             self._store.disk.truncate(segment.descriptor, position)
         except OSError as worse:
             self._store.fail(self, f"cannot take back a failed write to {segment.path(LOG)}", worse)
+        if not segment.unsynced:  # what was taken back has to be safely gone as well
+            self._is_unsynced(segment)
         raise self._store.refused(f"cannot write to {segment.path(LOG)}", error) from error
+
+    def _is_unsynced(self, segment: Segment) -> None:
+        """It belongs to the next commit."""
+        segment.unsynced = True
+        self._unsynced.append(segment)
+        self._store.committer.add(self)
 
     def _take_epoch(self, leader_epoch: int, base_offset: int) -> None:
         self.leader_epoch = leader_epoch
@@ -189,11 +230,17 @@ class FilePartition(SegmentReader):
         self._write_epochs()
 
     def _write_epochs(self) -> None:
-        """Behind a crash the batches tell as well: so this need not be safe at once."""
+        """Behind a crash the batches tell as well; a clean start relies on the file."""
+        path = f"{self.directory}/{EPOCHS}"
+        self._epochs_stale = True
         try:
-            self._store.disk.write_file(f"{self.directory}/{EPOCHS}", write_epochs(self.epochs), sync=False)
+            self._store.disk.write_file(path, write_epochs(self.epochs), sync=False)
         except OSError as error:
-            self._store.tell(f"cannot write {self.directory}/{EPOCHS}: {error.strerror}")
+            self._store.tell(f"cannot write {path}: {error.strerror}")
+            return
+        self._epochs_stale = False
+        self._unsynced_paths += (path, self.directory)
+        self._store.committer.add(self)
 
     # durability
 
@@ -279,13 +326,39 @@ class FilePartition(SegmentReader):
             self._begin(self.end_offset)
         keep = max(bisect_right(self._segments, offset, key=base_of) - 1, 0)
         if keep:
+            self._sync_names()
             gone, self._segments = self._segments[:keep], self._segments[keep:]
+            doomed = []
             for segment in gone:
                 self._let_go(segment)
-            self._store.remove([path for segment in gone for path in segment.paths()])
+                doomed += self._rename_deleted(segment)
+            self._store.remove(doomed, self._delete_delay_ms)
             self._drop_old_snapshots()
             self.epochs = leader_epochs.truncate_head(self.epochs, self._segments[0].base_offset)
         self.start_offset = self._segments[0].base_offset if self._segments else self.end_offset
+
+    def _sync_names(self) -> None:
+        """The segments that stay are safely there, before others go."""
+        if self.directory in self._unsynced_paths or self.directory in self._in_commit[1]:
+            try:
+                self._store.disk.sync_path(self.directory)
+            except OSError as error:
+                self._store.committer.fail(error)
+                self._check_online()
+
+    def _rename_deleted(self, segment: Segment) -> list[str]:
+        """Give the files of a segment Apache Kafka's names for such as will be removed; these. (By their own names they might be
+        those of another partition, which was made when this one was deleted, by the time that they are removed.)"""
+        renamed = []
+        for path in segment.paths():
+            try:
+                self._store.disk.rename(path, path + DELETED)
+                renamed.append(path + DELETED)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                self._store.tell(f"cannot remove {path}: {error.strerror}")
+        return renamed
 
     def _drop_old_snapshots(self) -> None:
         start = self._segments[0].base_offset
@@ -321,12 +394,14 @@ class FilePartition(SegmentReader):
         self._target = 0  # what a commit in work makes safe is not what is there any more
         disk = self._store.disk
         try:
-            self._store.write_checkpoints()
+            self._store.lower_point((self.topic, self.index), min(segment.base_offset, end_offset))
             for later in reversed(self._segments[number + 1 :]):
                 self._let_go(later)
                 for path in later.paths():
                     remove(disk, path)
-            del self._segments[number + 1 :]
+            if self._segments[number + 1 :]:
+                disk.sync_path(self.directory)
+                del self._segments[number + 1 :]
             self._shorten(segment, position)
             self._drop_snapshots([old for old in self._snapshots if old > end_offset])
             batches_end = segment.end_of_batches() if position else segment.base_offset
@@ -345,17 +420,17 @@ class FilePartition(SegmentReader):
         self.size_bytes -= segment.size_bytes - position
         if segment.view is not None:
             disk.write_file(segment.path(LOG), segment.view[:position], sync=True)
+            disk.sync_path(self.directory)
             self._store.files.close(segment)
         segment.sealed = False
         self._store.files.open(segment)
         disk.truncate(segment.descriptor, position)
+        disk.sync(segment.descriptor)  # or what is appended now may be safe in front of what lay behind it, and not be cut off from that
         segment.size_bytes = position
         segment.index_again()
         if not segment.unsynced:
-            segment.unsynced = True
-            self._unsynced.append(segment)
+            self._is_unsynced(segment)
         self._unsynced_paths.append(self.directory)
-        self._store.committer.add(self)
 
     def _keep_end(self, batches_end: int) -> None:
         """Where the batches that are left end in front of the log's end, an empty segment tells it to whoever opens the log."""
@@ -375,7 +450,7 @@ class FilePartition(SegmentReader):
         old = self._segments[: len(self._segments) - len(kept)]
         disk, directory = self._store.disk, self.directory
         try:
-            fresh = write_cleaned(disk, directory, old[0].base_offset if old else end_offset, batches)
+            fresh = write_cleaned(disk, directory, old[0].base_offset if old else end_offset, batches, self._index_interval_bytes)
             disk.sync_path(directory)
             disk.write_file(f"{directory}/{REWRITE}", write_rewrite(end_offset, [s.base_offset for s in fresh]), sync=True)
         except OSError as error:
@@ -409,9 +484,11 @@ class FilePartition(SegmentReader):
         """Write what a clean start wants to find: what has to be synced for that. Everything else is synced by now. OSError."""
         if self._tail is None or self.failed is not None:
             return []
-        if self.epochs:
-            self._write_epochs()
-        return self._tail.close_indexes()
+        paths = self._tail.close_indexes()
+        if self._epochs_stale:
+            self._store.disk.write_file(f"{self.directory}/{EPOCHS}", write_epochs(self.epochs), sync=True)
+            paths.append(self.directory)
+        return paths
 
     def delete(self) -> None:
         """See `StoredPartition.delete`."""
@@ -419,7 +496,7 @@ class FilePartition(SegmentReader):
             self._let_go(segment)
         self._segments = []
         self._tail = None
-        self._store.forget(self)
+        self._store.forget(self, self._delete_delay_ms)
 
 
 def names_of_new(directory: str, parent: str) -> list[str]:

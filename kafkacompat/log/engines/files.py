@@ -14,11 +14,13 @@ stop but a clean one the partitions are checked: see `recovery`.
 from __future__ import annotations
 
 import logging
+from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from ...errors import ErrorCode, KafkaError
 from . import checkpoints as files
-from .committer import Committer
+from .committer import Committer, sync_paths
 from .disk import Disk
 from .file_partition import FilePartition, names_of_new
 from .recovery import Rotten, load
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .committer import Worker
+
+    Tables = tuple[int, dict[str, files.Offsets]]
+    """Which time they were asked for, and what the files of these names should say."""
 
 log = logging.getLogger("kafkacompat.log")
 
@@ -75,6 +80,11 @@ class FilesStore:
         self._partitions: dict[tuple[str, int], FilePartition] = {}
         self._written: files.Offsets = {}
         self._faulty = False
+        self._asked = self._newest = 0
+        self._writing = Lock()
+        self._doomed: list[str] = []
+        self._given_up: set[str] = set()
+        """Names that were taken from directories, which may have them again behind a power cut."""
         self._told: int | None = None
         try:
             self._make_directories(path)
@@ -162,6 +172,10 @@ class FilesStore:
         """Is this partition open here?"""
         return (topic, index) in self._partitions
 
+    def opened(self, topic: str, index: int) -> FilePartition:
+        """A partition that is open here. KeyError."""
+        return self._partitions[topic, index]
+
     def has(self, name: str) -> bool:
         """Was a directory of this name found here, which no partition was opened from yet?"""
         return name in self._found
@@ -195,9 +209,13 @@ class FilesStore:
                 for note in loaded.notes:
                     log.warning("%s", note)
                 partition.take(loaded, start)
+                if not loaded.segments:  # it never had a record, and nothing of it need be safe
+                    partition.new_names(names_of_new(directory, self.path))
             else:
-                if key in self._written:  # of another partition of the name, which is gone
-                    self.write_checkpoints()
+                self.lower_point(key, 0)  # of another partition of the name, which is gone
+                if name in self._given_up:
+                    self.disk.sync_path(self.path)
+                    self._given_up.clear()
                 self.disk.make_directory(directory)
                 self.disk.write_file(f"{directory}/{files.PARTITION_METADATA}", files.write_partition_metadata(topic_id), sync=False)
                 partition.new_names(names_of_new(directory, self.path))
@@ -224,6 +242,7 @@ class FilesStore:
         """Give a directory that belongs to no topic Apache Kafka's name for such."""
         self._found.discard(name)
         aside = self._unique(name, STRAY)
+        self._given_up.add(name)
         self.disk.rename(f"{self.path}/{name}", f"{self.path}/{aside}")
         log.warning("%s/%s belongs to no topic that there is: it is %s now", self.path, name, aside)
 
@@ -241,25 +260,48 @@ class FilesStore:
         self._log_starts = {}
         self.disk.sync_path(self.path)
 
-    def forget(self, partition: FilePartition) -> None:
-        """A partition is deleted: its directory gets a name that says so, and goes when the worker comes to it."""
+    def forget(self, partition: FilePartition, delay_ms: int) -> None:
+        """A partition is deleted: its directory gets a name that says so, and goes after so many milliseconds, when the worker comes to it."""
         self.committer.remove(partition)
         if self._partitions.get((partition.topic, partition.index)) is partition:
             del self._partitions[partition.topic, partition.index]
-        gone = f"{self.path}/{self._unique(f'{partition.topic}-{partition.index}', DELETE)}"
+        name = f"{partition.topic}-{partition.index}"
+        gone = f"{self.path}/{self._unique(name, DELETE)}"
+        self._given_up.add(name)
         try:
             self.disk.rename(partition.directory, gone)
         except OSError as error:
             self.tell(f"cannot delete {partition.directory}: {error.strerror}")
             return
-        self._remove_directory(gone)
+        self._later(delay_ms, partial(self._remove_directory, gone))
 
-    def remove(self, paths: list[str]) -> None:
-        """Unlink these files, in order, when the worker comes to it."""
-        self.worker.run(lambda: self._unlink(paths), self._removed)
+    def remove(self, paths: list[str], delay_ms: int) -> None:
+        """Unlink these files after so many milliseconds, when the worker comes to it."""
+        self._later(delay_ms, lambda: self.worker.run(lambda: self._unlink(paths), self._removed))
+
+    def _later(self, delay_ms: int, callback: Callable[[], None]) -> None:
+        """What is not done by the end is done by the next start."""
+        if delay_ms:
+            self.worker.later(delay_ms, callback)
+        else:
+            callback()
 
     def _remove_directory(self, path: str) -> None:
-        self.worker.run(lambda: self._unlink_directory(path), self._removed)
+        """Remove a directory that was renamed, once that is safe: half of it under its old name would be a partition."""
+        self._doomed.append(path)
+        if len(self._doomed) == 1:
+            self.worker.soon(self._remove_doomed)
+
+    def _remove_doomed(self) -> None:
+        doomed, self._doomed = self._doomed, []
+        self.worker.run(lambda: sync_paths(self.disk, [self.path]), lambda error: self._may_remove(doomed, error))
+
+    def _may_remove(self, doomed: list[str], error: OSError | None) -> None:
+        if error is not None:
+            self.committer.fail(error)
+            return
+        for path in doomed:
+            self.worker.run(partial(self._unlink_directory, path), self._removed)
 
     def _unlink(self, paths: list[str]) -> str | None:
         for path in paths:
@@ -320,29 +362,43 @@ class FilesStore:
                 partition.failed = KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, line)
                 partition.on_failed(partition.failed)
 
+    def space(self) -> tuple[int, int] | None:
+        """(bytes in all, bytes that may still be used) of its disk; None where it is offline or cannot tell."""
+        if self.committer.failed:
+            return None
+        try:
+            return self.disk.space(self.path)
+        except OSError:
+            return None
+
     # checkpoints
 
-    def _tables(self) -> list[tuple[str, bytes]]:
-        """The checkpoint files as they should be now."""
+    def _tables(self) -> Tables:
+        """What the checkpoint files should say now."""
         points = {key: p.synced_offset for key, p in self._partitions.items()}
         for key, offset in self._recovery_points.items():  # not opened yet
             points.setdefault(key, offset)
         starts = {key: p.log_start_offset for key, p in self._partitions.items() if p.log_start_offset > p.start_offset}
         for key, offset in self._log_starts.items():
             starts.setdefault(key, offset)
-        self._written = points
         ends = {key: p.durable_offset for key, p in self._partitions.items()}
-        tables = ((files.RECOVERY_POINTS, points), (files.LOG_STARTS, starts), (files.HIGH_WATERMARKS, ends))
-        return [(name, files.write_offsets(table)) for name, table in tables]
+        self._asked += 1
+        return self._asked, {files.RECOVERY_POINTS: points, files.LOG_STARTS: starts, files.HIGH_WATERMARKS: ends}
 
-    def _write(self, tables: list[tuple[str, bytes]]) -> OSError | None:
-        try:
-            for name, data in tables:
-                self.disk.write_file(f"{self.path}/{name}", data, sync=True)
-            self.disk.sync_path(self.path)
-        except OSError as error:
-            return error
-        return None
+    def _write(self, asked: int, tables: dict[str, files.Offsets]) -> OSError | None:
+        """Write them, unless newer ones were written meanwhile; on either thread."""
+        with self._writing:
+            if asked < self._newest:
+                return None
+            self._newest = asked
+            try:
+                for name, offsets in tables.items():
+                    self.disk.write_file(f"{self.path}/{name}", files.write_offsets(offsets), sync=True)
+                self.disk.sync_path(self.path)
+            except OSError as error:
+                return error
+            self._written = tables[files.RECOVERY_POINTS]
+            return None
 
     def checkpoint(self) -> None:
         """Write down, aside, up to where all is safe: behind a crash only what comes after it is checked."""
@@ -356,23 +412,13 @@ class FilesStore:
             self._checkpointed(error)
             return
         tables = self._tables()
-        self.worker.run(lambda: self._sync(paths), lambda error: self._indexes_synced(tables, error))
+        self.worker.run(lambda: sync_paths(self.disk, paths), lambda error: self._indexes_synced(tables, error))
 
-    def _sync(self, paths: list[str]) -> OSError | None:
-        for path in paths:
-            try:
-                self.disk.sync_path(path)
-            except FileNotFoundError:  # the partition was deleted meanwhile
-                pass
-            except OSError as error:
-                return error
-        return None
-
-    def _indexes_synced(self, tables: list[tuple[str, bytes]], error: OSError | None) -> None:
+    def _indexes_synced(self, tables: Tables, error: OSError | None) -> None:
         if error is not None:
             self.committer.fail(error)
         else:
-            self.worker.run(lambda: self._write(tables), self._checkpointed)
+            self.worker.run(lambda: self._write(*tables), self._checkpointed)
 
     def _checkpointed(self, error: OSError | None) -> None:
         if error is None:
@@ -380,11 +426,14 @@ class FilesStore:
         else:
             self.tell(f"cannot write the checkpoints of {self.path}: {error.strerror}")
 
-    def write_checkpoints(self) -> None:
-        """The same before this returns: a recovery point must not stay above the end of its log. OSError."""
-        error = self._write(self._tables())
-        if error is not None:
-            raise error
+    def lower_point(self, key: tuple[str, int], offset: int) -> None:
+        """Before this returns, the recovery point of a partition is at most `offset`; that of another is what it was. OSError."""
+        if self._written.get(key, 0) > offset or self._asked > self._newest:
+            asked, tables = self._tables()
+            points = {**self._written, key: min(self._written.get(key, 0), offset)}
+            error = self._write(asked, {**tables, files.RECOVERY_POINTS: points})
+            if error is not None:
+                raise error
 
     # the end
 
@@ -396,10 +445,12 @@ class FilesStore:
         try:
             if not self.committer.failed:
                 paths = [path for partition in self._partitions.values() for path in partition.close()]
-                error = self._sync(paths)
+                error = sync_paths(self.disk, paths)
                 if error is not None:
                     raise error
-                self.write_checkpoints()
+                error = self._write(*self._tables())
+                if error is not None:
+                    raise error
                 if not self._faulty:
                     self._mark_clean()
         except OSError as error:

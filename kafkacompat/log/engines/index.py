@@ -16,6 +16,9 @@ TIME_ENTRY = Struct(">qi")
 INTERVAL_BYTES = 4096
 """Kafka's default of `index.interval.bytes`."""
 
+INDEX_SIZE_BYTES = 10_485_760
+"""Kafka's default of `segment.index.bytes`."""
+
 MAX_RELATIVE_OFFSET = 2**31 - 1
 """Offsets and positions of entries are 32 bits wide: a segment ends in front of what would not fit."""
 

@@ -24,6 +24,8 @@ from ..store import Extent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ..store import StoreConfig
+
     Buffer = bytes | bytearray | memoryview
 
 FIRST_CHUNK = 1 << 10
@@ -163,6 +165,8 @@ class MemoryPartition:
         "start_offset",
     )
 
+    log_dir = None
+
     def __init__(self, budget: MemoryBudget) -> None:
         self._budget = budget
         self._chunks: list[_Chunk] | None = None
@@ -180,6 +184,9 @@ class MemoryPartition:
     def durable_offset(self) -> int:
         """The end: what memory has, it has."""
         return self.end_offset
+
+    def configure(self, config: StoreConfig) -> None:
+        """Nothing of it concerns memory."""
 
     def append(self, leader_epoch: int, base_offset: int, next_offset: int, max_timestamp: int, head: bytes, body: Buffer) -> int:
         """See `StoredPartition.append`."""

@@ -36,14 +36,15 @@ class Rotten(Exception):
 
 
 class Loaded:
-    """What a directory holds. `notes` are lines for the log."""
+    """What a directory holds. `notes` are lines for the log, `epochs_stale` says that the file of the epochs is to be written anew."""
 
-    __slots__ = ("end_offset", "epochs", "notes", "segments", "snapshots")
+    __slots__ = ("end_offset", "epochs", "epochs_stale", "notes", "segments", "snapshots")
 
     def __init__(self) -> None:
         self.segments: list[Segment] = []
         self.end_offset = 0
         self.epochs = leader_epochs.NO_EPOCHS
+        self.epochs_stale = False
         self.snapshots: list[int] = []
         self.notes: list[str] = []
 
@@ -69,6 +70,7 @@ def load(disk: Disk, directory: str, *, clean: bool, recovery_point: int, log_st
         loaded.end_offset = _end_of(loaded.segments[-1])
     else:
         _recover(disk, directory, loaded, epochs, recovery_point)
+        loaded.epochs_stale = True
     loaded.snapshots = sorted(offset for name in names if (offset := offset_of(name, SNAPSHOT)) is not None)
     while loaded.snapshots and loaded.snapshots[-1] > loaded.end_offset:
         disk.unlink(file_path(directory, loaded.snapshots.pop(), SNAPSHOT))
@@ -122,7 +124,7 @@ def _recover(disk: Disk, directory: str, loaded: Loaded, epochs: leader_epochs.E
         raise Rotten(f"{segments[-1].path(LOG)}: ends at offset {loaded.end_offset}, though records up to {recovery_point} were safe")
     for segment in segments[first:]:
         if segment.sealed:
-            segment.close_indexes()
+            segment.close_indexes(sync=True)
         disk.sync_path(segment.path(LOG))
     disk.sync_path(directory)
 
@@ -227,14 +229,14 @@ def _settle(disk: Disk, directory: str) -> set[str]:
 def finish_rewrite(disk: Disk, directory: str, names: set[str]) -> None:
     """Put the `.cleaned` segments in the place of all below the end that `segments.rewrite` names. Can be done again."""
     end, fresh = read_rewrite(disk.read_file(f"{directory}/{REWRITE}"))
-    for name in names:
+    for name in sorted(names):
         base = offset_of(name.partition(".")[0] + LOG, LOG)
         if base is not None and base < end and name.endswith((OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX)):
             disk.unlink(f"{directory}/{name}")
     for base in fresh:
         if file_name(base, LOG + CLEANED) in names:
             disk.rename(file_path(directory, base, LOG + CLEANED), file_path(directory, base, LOG))
-    for name in names:
+    for name in sorted(names):
         base = offset_of(name, LOG)
         if base is not None and base < end and base not in fresh:
             disk.unlink(f"{directory}/{name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...records.batch import LOG_OVERHEAD, split_batches, unpack_header
-from .index import INTERVAL_BYTES, MAX_RELATIVE_OFFSET
+from .index import MAX_RELATIVE_OFFSET
 from .recovery import CLEANED
 from .segment import LOG, Segment
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LARGEST_SEGMENT = MAX_RELATIVE_OFFSET
 
 
-def write_cleaned(disk: Disk, directory: str, base_offset: int, batches: Iterable[Buffer]) -> list[Segment]:
+def write_cleaned(disk: Disk, directory: str, base_offset: int, batches: Iterable[Buffer], interval_bytes: int) -> list[Segment]:
     """Segments of `batches`, the first one at `base_offset`, as `.cleaned` files whose bytes are safe. OSError."""
     fresh: list[Segment] = []
     waiting: list[Buffer] = []
@@ -36,7 +36,7 @@ def write_cleaned(disk: Disk, directory: str, base_offset: int, batches: Iterabl
                 descriptor = disk.open(fresh[-1].path(LOG + CLEANED), create=True)
                 disk.truncate(descriptor, 0)
             segment = fresh[-1]
-            segment.entered(header[0] + header[6], segment.size_bytes, size, header[8], INTERVAL_BYTES)
+            segment.entered(header[0] + header[6], segment.size_bytes, size, header[8], interval_bytes)
             segment.size_bytes += size
             waiting.append(batch)
             if len(waiting) >= 64:

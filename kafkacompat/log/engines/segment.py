@@ -138,14 +138,26 @@ class Segment:
         found = [self._read_index(suffix, entry) for suffix, entry in ((OFFSET_INDEX, OFFSET_ENTRY), (TIME_INDEX, TIME_ENTRY))]
         offsets, times = found
         if offsets is None or times is None or not offsets.data or offsets[len(offsets) - 1][1] >= self.size_bytes:
-            opened, self.view = self.view, self.disk.map(self.path(LOG))
             self.begin()
-            for _, end, position, size, timestamp in self.walk(0):
+            for _, end, position, size, timestamp in self._walk_closed(0):
                 self.entered(end - 1, position, size, timestamp, INTERVAL_BYTES)
-            self.view = opened
         else:
             self._offsets, self._times = offsets, times
             self._times_to_maximum()
+            indexed = offsets.at_or_below(MAX_RELATIVE_OFFSET)
+            for _, end, position, size, timestamp in self._walk_closed(indexed):
+                if timestamp > self._max_timestamp:
+                    self._max_timestamp, self._max_timestamp_offset = timestamp, end - 1
+                if position > indexed:
+                    self.unindexed_bytes += size
+
+    def _walk_closed(self, position: int) -> Iterator[tuple[int, int, int, int, int]]:
+        """`walk`, also where the segment is not open."""
+        opened, self.view = self.view, self.disk.map(self.path(LOG))
+        try:
+            yield from self.walk(position)
+        finally:
+            self.view = opened
 
     def _read_index(self, suffix: str, entry: Struct) -> Index | None:
         """An index file as it is; None where there is none, or where entries do not rise."""
@@ -168,6 +180,9 @@ class Segment:
             except FileNotFoundError:
                 data = b""
             found.append(Index(entry, data[: len(data) // entry.size * entry.size]))
+        if found[0].data and not found[1].data:  # a change was interrupted between the two
+            self.begin()
+            return 0
         self._offsets, self._times = found
         self._offsets.keep(recovery_point - self.base_offset, self.size_bytes)
         last, position = self._offsets[len(self._offsets) - 1] if self._offsets.data else (-1, 0)
@@ -195,23 +210,47 @@ class Segment:
             self.unindexed_bytes = 0
         self.unindexed_bytes += size
 
+    def has_full_index(self, size_bytes: int) -> bool:
+        """Has one of its indexes no room for one more entry in so many bytes (and, as with Kafka, for the last time)?"""
+        offsets, times = self._offsets, self._times
+        if offsets is None or times is None:
+            offsets, times = self.offsets, self.times
+        return len(offsets.data) + OFFSET_ENTRY.size > size_bytes or len(times.data) + 2 * TIME_ENTRY.size > size_bytes
+
     def close_indexes(self, *, sync: bool = False) -> list[str]:
         """Write the index files whole, the largest time last: the segment was sealed, or the directory closes. What comes back is to be synced."""
         if self._times is None or self._offsets is None:
             return []
         if self._max_timestamp >= 0:
             self._times.append(self._max_timestamp, self._max_timestamp_offset - self.base_offset)
-        return self.write_indexes(sync=sync)
+        return self.write_indexes(sync=sync, closing=True)
 
-    def write_indexes(self, *, sync: bool = False) -> list[str]:
-        """Bring the index files up to what is known; those that have to be synced before anybody relies on them, if `sync` does not do it."""
+    def write_indexes(self, *, sync: bool = False, closing: bool = False) -> list[str]:
+        """Bring the index files up to what is known; those that have to be synced before anybody relies on them, if `sync` does not do it.
+
+        What is in a file and safe stays safe: it is added to, or, with `sync`, replaced in one step. With `closing` also empty ones are made.
+        """
         written = []
         for suffix, index in ((OFFSET_INDEX, self._offsets), (TIME_INDEX, self._times)):
-            if index is not None and (index.written < len(index.data) or not index.data):
-                self.disk.write_file(self.path(suffix), index.data, sync=sync)
-                index.written = len(index.data)
-                written.append(self.path(suffix))
-        return written if self._offsets is not None and self._offsets.data else []
+            if index is None or index.written == len(index.data) > 0 or not (index.data or closing):
+                continue
+            path = self.path(suffix)
+            if sync or index.written < 0:
+                self.disk.write_file(path, index.data, sync=True)
+            else:
+                self._add_to(path, index)
+            index.written = len(index.data)
+            written.append(path)
+        return [*written, self.directory] if written and self._offsets is not None and self._offsets.data else []
+
+    def _add_to(self, path: str, index: Index) -> None:
+        descriptor = self.disk.open(path, create=True)
+        try:
+            self.disk.truncate(descriptor, index.written)
+            if index.written < len(index.data):
+                self.disk.append_all(descriptor, [memoryview(index.data)[index.written :]])
+        finally:
+            self.disk.close(descriptor)
 
     # batches
 
