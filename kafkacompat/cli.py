@@ -23,6 +23,8 @@ kafkacompat - a Kafka broker in one process
 
   kafkacompat serve [server.properties] [options]    start a broker
   kafkacompat format [server.properties] [options]   make data directories ready for a first start, as kafka-storage.sh format
+  kafkacompat dump FILE|DIR ...                      show what is in the files of a data directory, as kafka-dump-log.sh
+  kafkacompat check DIR ...                          check every checksum, offset, index and epoch of a data directory
   kafkacompat --version                              print the version
   kafkacompat serve --help                           tell more; so do the others
 """
@@ -84,6 +86,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from .commands import format as formatting
 
             return formatting.run(rest, _load)
+        if command == "dump":
+            from .commands import dump
+
+            return dump.run(rest)
+        if command == "check":
+            from .commands import check
+
+            return check.run(rest)
         if command in ("--version", "-V", "version"):
             from . import __version__
 

@@ -54,8 +54,9 @@ RECORD_OVERHEAD = 24
 
 
 class MetadataLogConfig:
-    """`LogConfig` of the metadata log: its own two settings, and what a log is that nothing but its owner trims."""
+    """`LogConfig` of the metadata log: its own settings, and what a log is that nothing but its owner trims."""
 
+    index_interval_bytes, segment_index_bytes = 4096, 10_485_760
     max_message_bytes = 2**31 - 1
     retention_ms = retention_bytes = -1
     cleanup_policy = ("delete",)
@@ -67,6 +68,7 @@ class MetadataLogConfig:
     def __init__(self, config: BrokerConfig) -> None:
         self.segment_bytes: int = config["internal.metadata.log.segment.bytes"] or config["metadata.log.segment.bytes"]
         self.segment_ms: int = config["metadata.log.segment.ms"]
+        self.file_delete_delay_ms: int = config["internal.metadata.delete.delay.millis"]
 
 
 class MetadataFiles:

@@ -19,13 +19,14 @@ from kafkacompat.metadata.image import INTERNAL_TOPICS
 from kafkacompat.records.batch import end_of
 
 EARLIEST, LATEST = -2, -1
+LOADING = (14, 15, 16)
 TOPIC = 2
 OF_THE_TOPIC = 1
 READ_COMMITTED = 1
 
 
-def everything(talk: Talk) -> dict[str, Any]:
-    """All of it, by what it is of. Waits until every partition has a leader."""
+def everything(talk: Talk, before: dict[str, Any] | None = None) -> dict[str, Any]:
+    """All of it, by what it is of. Waits until every partition has a leader, and coordinators answer for what was there `before`."""
     topics: list[Any] = []
 
     def all_led() -> bool:
@@ -35,6 +36,8 @@ def everything(talk: Talk) -> dict[str, Any]:
     talk.settle(all_led)
     cluster = talk.quiet(DescribeClusterRequest(include_cluster_authorized_operations=False), 1)
     features = talk.quiet(ApiVersionsRequest(client_software_name="c", client_software_version="1"), 4).finalized_features
+    if before is not None:
+        _wait_for_coordinators(talk, before)
     seen: dict[str, Any] = {
         "cluster": cluster.cluster_id,
         "features": {f.name: f.max_version_level for f in features},
@@ -48,6 +51,23 @@ def everything(talk: Talk) -> dict[str, Any]:
             for index in range(len(topic.partitions)):
                 seen[f"{topic.name}-{index}"] = _partition(talk, topic.name, index)
     return seen
+
+
+def _wait_for_coordinators(talk: Talk, before: dict[str, Any]) -> None:
+    """Apache Kafka lists nothing of a coordinator that has not begun to load, and says no error."""
+    names = [name for name, *_ in before["transactions"]]
+
+    def transactions_loaded() -> bool:
+        answer = talk.quiet(DescribeTransactionsRequest(transactional_ids=names), 0)
+        return all(s.error_code not in LOADING for s in answer.transaction_states)
+
+    def group_loaded(name: str) -> bool:
+        asked = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=name, topics=None)], require_stable=False)
+        return talk.quiet(asked, 8).groups[0].error_code not in LOADING
+
+    talk.settle(transactions_loaded)
+    for name in before["groups"]:
+        talk.settle(lambda name=name: group_loaded(name))
 
 
 def _configs(talk: Talk, names: list[str]) -> dict[str, dict[str, str]]:

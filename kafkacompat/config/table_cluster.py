@@ -44,7 +44,7 @@ BROKER_CLUSTER: tuple[Row, ...] = (
     ("controller.socket.timeout.ms", INT, "30000", "", READ_ONLY, "Longest wait on the connection to the controller."),
     ("create.topic.policy.class.name", CLASS, None, "", READ_ONLY, "Plug-in that may refuse new topics."),
     ("initial.broker.registration.timeout.ms", INT, "60000", "", READ_ONLY, "How long a broker tries to register before it stops."),
-    ("internal.metadata.delete.delay.millis", LONG, "60000", "", READ_ONLY | HIDDEN, "How long removed metadata files stay on disk."),
+    ("internal.metadata.delete.delay.millis", LONG, "60000", "", READ_ONLY | HIDDEN | ACTIVE, "How long removed metadata files stay on disk."),
     ("internal.metadata.log.segment.bytes", INT, None, "", READ_ONLY | HIDDEN | ACTIVE, "Segment size of the metadata log, for tests."),
     ("internal.metadata.max.batch.size.in.bytes", INT, "8388608", "", READ_ONLY | HIDDEN | ACTIVE, "Largest batch of the metadata log."),
     ("leader.imbalance.check.interval.seconds", LONG, "300", ">=1", READ_ONLY,

@@ -572,8 +572,7 @@ class PartitionLog:
         self.lead(self.leader_epoch)
 
     def _replay(self, whole: bool = False) -> None:
-        """Rebuild what is kept beside the batches: epochs, which the store knows, and producers, for which the batches behind the last
-        snapshot are read, or the `whole` log."""
+        """Rebuild what is kept beside the batches: epochs, and producers, for which what is behind the last snapshot is read, or the `whole` log."""
         self._segment_room = -1
         self.epochs = leader_epochs.truncate_head(self._store.epochs, self.log_start_offset)
         self.leader_epoch = max(self._store.leader_epoch, self.leader_epoch)

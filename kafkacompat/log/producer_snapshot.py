@@ -68,7 +68,7 @@ def entries(data: Buffer) -> list[ProducerEntry]:
     view = memoryview(data)
     if int.from_bytes(view[:2], "big") != VERSION:
         raise ValueError("not a producer snapshot of version 1")
-    if crc32c(view[_CRC_END:]) != int.from_bytes(view[2:_CRC_END], "big"):
+    if len(view) < _CRC_END or crc32c(view[_CRC_END:]) != int.from_bytes(view[2:_CRC_END], "big"):
         raise ValueError("the CRC is wrong")
     try:
         found, end = ProducerSnapshot.read(view, VERSION, 2)
