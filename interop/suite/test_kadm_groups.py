@@ -31,7 +31,7 @@ HEADING = "# Recorded from Apache Kafka 4.3.1: RECORD=1 interop/run franz-go -- 
 
 def _differs(line: str) -> str:
     """A line without what differs from run to run: ids of members and of the node."""
-    line = re.sub(r"\b(member (?:kadm-client-)?)[\w-]{22,}", r"\1ID", line)
+    line = re.sub(r"\b(member (?:kadm-client-)?)[\w/+=-]{22,}", r"\1ID", line)
     return re.sub(r"\bcoordinator \d+", "coordinator NODE", line)
 
 
