@@ -96,6 +96,7 @@ type Command struct {
 	Count      int      `json:"count"`
 	Version    string   `json:"version"`
 	Committed  bool     `json:"committed"`
+	Arguments  []string `json:"arguments"`
 
 	TransactionalID string        `json:"transactional_id"`
 	Steps           []Transaction `json:"steps"`
@@ -143,6 +144,11 @@ type Group interface {
 // Admin is implemented by clients that can walk through their admin calls; it returns the names of the steps done.
 type Admin interface {
 	Admin(ctx context.Context, c *Command) ([]string, error)
+}
+
+// Tool is implemented by clients that have calls which print, like a command-line tool: c.Arguments in, lines out.
+type Tool interface {
+	Tool(ctx context.Context, c *Command) ([]string, error)
 }
 
 // ModuleVersion returns the version of a module in this program ("1.2.3"), as the build recorded it.
@@ -245,6 +251,11 @@ func run(client Client, line []byte) (any, error) {
 		if transactional, ok := client.(Transactional); ok {
 			outcomes, err := transactional.Transact(ctx, &c)
 			return map[string]any{"outcomes": outcomes}, err
+		}
+	case "tool":
+		if tool, ok := client.(Tool); ok {
+			lines, err := tool.Tool(ctx, &c)
+			return map[string]any{"lines": lines}, err
 		}
 	case "admin":
 		if admin, ok := client.(Admin); ok {
