@@ -101,15 +101,15 @@ async def run(address: str, protocol: str, topic: str, group: str, groups: int, 
         await asyncio.gather(*(member.connect(address) for member in everybody[some : some + 500]))
     begin = time.perf_counter()
 
-    async def beats(member: Member, delay_s: float) -> None:
+    async def lives(member: Member, delay_s: float) -> None:
+        await member.settle()
         await asyncio.sleep(delay_s)
         while True:
             await member.beat()
             await asyncio.sleep(HEARTBEAT_S if everyone.is_set() else 0.3)
 
     everyone = asyncio.Event()
-    await asyncio.gather(*(member.settle() for member in everybody))
-    tasks = [asyncio.ensure_future(beats(member, n / len(everybody) * 0.3)) for n, member in enumerate(everybody)]
+    tasks = [asyncio.ensure_future(lives(member, n / len(everybody) * 0.3)) for n, member in enumerate(everybody)]
     while not (all(m.settled for m in everybody) and (protocol != "classic" or len({(m.group, m.generation) for m in everybody}) == groups)):
         for task in tasks:
             if task.done():

@@ -12,7 +12,8 @@ import resource
 import time
 from typing import TYPE_CHECKING, Any
 
-from kafkacompat.log.engines.memory import MemoryBudget, MemoryStore
+from kafkacompat.log.engines.chunk_memory import MemoryBudget
+from kafkacompat.log.engines.memory import MemoryStore
 from kafkacompat.log.logs import Logs
 from kafkacompat.records.batch import build_batch
 from kafkacompat.records.record import Record, decode_batch

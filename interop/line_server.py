@@ -11,7 +11,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 Command = dict[str, Any]
@@ -51,19 +51,33 @@ def record_out(
 class GroupRead:
     """What a `group` command has read so far, and whether it goes on."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, command: Command) -> None:
         self.records: list[dict[str, Any]] = []
         self.offsets: dict[tuple[str, int], int] = {}
         """(topic, partition) -> the offset after the last record read: what there is to commit."""
-        self._count = count
+        self._count: int = command["count"]
+        self._seconds: float = command.get("seconds", DEADLINE_S)
+        self._acts: list[dict[str, Any]] = list(command.get("acts", []))
         self._begin = time.monotonic()
         self._first: float | None = None
 
     @property
     def wanted(self) -> int:
-        """How many records are missing; 0 after DEADLINE_S."""
-        late = time.monotonic() - self._begin > DEADLINE_S
-        return 0 if late else self._count - len(self.records)
+        """How many records are missing; 0 when the time is over."""
+        return 0 if self.left_s <= 0 else self._count - len(self.records)
+
+    @property
+    def left_s(self) -> float:
+        """How much of the time for reading and staying is left."""
+        return self._seconds - (time.monotonic() - self._begin)
+
+    def acts(self) -> Iterator[dict[str, Any]]:
+        """The acts that are due now, once each; the file of an act is made when the next one is asked for: it is done then."""
+        while self._acts and len(self.records) >= self._acts[0]["after"]:
+            act = self._acts.pop(0)
+            yield act
+            if "touch" in act:
+                open(act["touch"], "x").close()
 
     def add(self, topic: str, partition: int, offset: int, key: bytes | None, value: bytes | None) -> None:
         if self._first is None:
@@ -72,13 +86,21 @@ class GroupRead:
         self.records.append({"topic": topic, "partition": partition, "offset": offset, "key": b64(key), "value": b64(value)})
 
     def stays(self, command: Command) -> bool:
-        """Whether the member has to stay: until the file that the command names is there, or until DEADLINE_S is over."""
-        return "stay" in command and not os.path.exists(command["stay"]) and time.monotonic() - self._begin < DEADLINE_S
+        """Whether the member has to stay: until the file that the command names is there, or until the time is over."""
+        return "stay" in command and not os.path.exists(command["stay"]) and self.left_s > 0
 
     def answer(self) -> Answer:
         """The answer to `group`."""
         first_ms = None if self._first is None else round((self._first - self._begin) * 1000)
         return {"records": self.records, "first_ms": first_ms}
+
+
+def librdkafka_settings(command: Command) -> dict[str, Any]:
+    """The protocol options of a `group` command as librdkafka calls them."""
+    settings = dict(command.get("protocol_options", {}))
+    if "metadata.max.age.ms" in settings:  # the name of the other one there: when metadata are asked for again, not when they are too old
+        settings["topic.metadata.refresh.interval.ms"] = settings.pop("metadata.max.age.ms")
+    return settings
 
 
 def serve(handlers: dict[str, Callable[[Command], Answer]]) -> None:

@@ -19,17 +19,20 @@ from .config.rules import connections_per_ip
 from .coordinators import GroupCoordinators
 from .errors import ErrorCode, KafkaError
 from .fetch_sessions import FetchSessions
-from .log.engines.memory import MemoryBudget, MemoryStore
+from .log.engines.checkpoints import uuid_bytes
+from .log.engines.chunk_memory import MemoryBudget
+from .log.engines.memory import MemoryStore
 from .log.logs import Logs
-from .log.shard import Shard
 from .metadata import events
 from .metadata.features import initial_levels
 from .metadata.image import BROKER, TOPIC, Image
 from .metadata.machine import MetadataMachine
+from .metadata_log import MetadataFiles, MetadataLogConfig, MetadataShard
 from .nodes import Node
 from .producer_ids import ProducerIds
 from .timers import Timer, Timers
 from .transaction_coordinators import TransactionCoordinators
+from .turns import Turns
 
 if TYPE_CHECKING:
     import asyncio
@@ -77,8 +80,9 @@ class Broker:
         self.nodes: dict[int, Node] = {node_id: Node(node_id, config.for_node(node_id)["broker.rack"]) for node_id in config.node_ids()}
         self.loop: asyncio.AbstractEventLoop
         self.timers: Timers
+        self.turns: Turns
         self.metadata: Image
-        self._shard: Shard
+        self._shard: MetadataShard
         self._listeners: dict[int, list[Listener]] = {}
         for node in self.nodes.values():
             own = config.for_node(node.id)
@@ -111,34 +115,58 @@ class Broker:
         """
         self.loop = loop
         self.timers = Timers(loop)
+        self.turns = Turns(loop)
         self.logs = Logs(self._open_store(), validate_full=self.config["kafkacompat.validate.records"] == "full")
-        config = TopicConfig(self.config, {"cleanup.policy": "delete", "retention.ms": "-1"})
-        log = self.logs.create(METADATA_TOPIC, METADATA_TOPIC_ID, 0, config, leader_epoch=1)
+        log = self.logs.create(METADATA_TOPIC, METADATA_TOPIC_ID, 0, MetadataLogConfig(self.config), leader_epoch=1)
+        try:
+            self._open_metadata(log)
+            self._register()
+            self._open_logs()
+        except BaseException:
+            if self._directories is not None:
+                self._directories.abandon()
+            raise
+        self.config.on_change(self._topic_defaults_changed)
+        self.transactions.open()
+        self._retain_later()
+        if self._directories is not None:
+            self._checkpoint_later()
+
+    def _open_metadata(self, log: PartitionLog) -> None:
+        """Read the metadata log, and lead from there on. KafkaError, OSError."""
         if log.offline is not None:
-            self.logs.close()
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"the metadata of the cluster cannot be read: {log.offline.message}")
-        self._shard = Shard(
+        files = None
+        if self._directories is not None:
+            home = self._directories.home(METADATA_TOPIC, 0)
+            files = MetadataFiles(home.disk, home.path, f"{home.path}/{METADATA_TOPIC}-0", home.worker.run)
+        self._shard = MetadataShard(
             log,
             lambda: MetadataMachine(self.config),
+            self.config,
+            next(iter(self.nodes)),
+            files,
             now_ms=self.clock.now_ms,
             after=self.timers.after,
             carry_out=self._carry_out,
             on_rebuilt=self._take_image,
         )
         self._take_image(self._shard.machine)
-        self.submit_now(events.Bootstrap(initial_levels(self.config["kafkacompat.metadata.version"], self.config.features())))
+        levels, more = self._shard.first_records(initial_levels(self.config["kafkacompat.metadata.version"], self.config.features()))
+        self._shard.begin()
+        self.submit_now(events.Bootstrap(levels, more))
+
+    def _register(self) -> None:
+        """Register the nodes; the first one is the controller, and the one that the directories belong to."""
         nodes = [
             events.NodeInfo(node.id, self.random.randbytes(16), self._registered_endpoints(node), node.rack) for node in self.nodes.values()
         ]
+        controller = events.NodeInfo(nodes[0].id, self.random.randbytes(16))
         if self._directories is not None:
-            self._directories.set_broker_epoch(self.metadata_offset)
-        self.submit_now(events.RegisterNodes(nodes, self.metadata_offset))
-        self._open_logs()
-        self.config.on_change(self._topic_defaults_changed)
-        self.transactions.open()
-        self._retain_later()
+            nodes[0].log_dirs = [uuid_bytes(store.directory_id) for store in self._directories.stores if store.directory_id is not None]
+        self.submit_now(events.RegisterNodes(nodes, self.metadata_offset, controller))
         if self._directories is not None:
-            self._checkpoint_later()
+            self._directories.set_broker_epoch(self.metadata.brokers[nodes[0].id].epoch)
 
     def _open_store(self) -> Store:
         """The engine that was given, or that the settings ask for. DirectoryRefused."""
@@ -176,12 +204,18 @@ class Broker:
         self.metadata = machine.image
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Let go of everything; with data directories, in good order."""
         for timer in (self._retention, self._checkpoint):
             if timer is not None:
                 timer.cancel()
         self.transactions.close()
         self.groups.close()
+        if self._directories is not None:
+            try:
+                self.submit_now(events.StopNodes(list(self.nodes)))
+            except KafkaError:
+                log.warning("The metadata log cannot be written: it does not say that this stop is in good order")
+        self._shard.close(KafkaError(ErrorCode.NOT_CONTROLLER, "The broker is shutting down"))
         self.logs.close()
 
     def _registered_endpoints(self, node: Node) -> list[tuple[str, str, int, int]]:

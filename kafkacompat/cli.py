@@ -1,4 +1,4 @@
-"""The command: `kafkacompat serve`.
+"""The command: `kafkacompat serve`, and the way to those beside it.
 
 Exit codes: 0 stopped as asked, 1 a bad setting or a port in use (one line on standard error), 2 a usage error.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
+
+from .commands.outcome import Refused, UsageError
 
 if TYPE_CHECKING:
     import asyncio
@@ -20,8 +22,9 @@ HELP = """\
 kafkacompat - a Kafka broker in one process
 
   kafkacompat serve [server.properties] [options]    start a broker
+  kafkacompat format [server.properties] [options]   make data directories ready for a first start, as kafka-storage.sh format
   kafkacompat --version                              print the version
-  kafkacompat serve --help                           tell more
+  kafkacompat serve --help                           tell more; so do the others
 """
 
 SERVE_HELP = """\
@@ -47,14 +50,6 @@ IN_MEMORY = ":memory:"
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-
-
-class UsageError(Exception):
-    """A command line that means nothing to us."""
-
-
-class Refused(Exception):
-    """Why the broker does not start, in one line."""
 
 
 class ServeOptions:
@@ -85,6 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(SERVE_HELP, end="")
                 return 0
             return serve(parse_serve(rest))
+        if command == "format":
+            from .commands import format as formatting
+
+            return formatting.run(rest, _load)
         if command in ("--version", "-V", "version"):
             from . import __version__
 
@@ -95,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         raise UsageError(f"unknown command {command}")
     except UsageError as error:
-        print(f"kafkacompat: {error}\n\n{HELP if given[:1] != ['serve'] else SERVE_HELP}", end="", file=sys.stderr)
+        print(f"kafkacompat: {error}\n\n{SERVE_HELP if given[:1] == ['serve'] else HELP}", end="", file=sys.stderr)
         return EXIT_USAGE
     except Refused as error:
         print(f"kafkacompat: {error}", file=sys.stderr)
@@ -148,6 +147,14 @@ def _take_option(options: ServeOptions, name: str, value: str) -> None:
         raise UsageError(f"{name} needs a value")
     else:
         setattr(options, name[2:].replace("-", "_"), value)
+
+
+def _load(properties: str | None, overrides: dict[str, str]) -> BrokerConfig:
+    """The configuration for a command that does not serve. Refused."""
+    options = ServeOptions()
+    options.properties = properties
+    options.overrides = overrides
+    return load_config(options, dict(os.environ))
 
 
 def load_config(options: ServeOptions, environment: dict[str, str]) -> BrokerConfig:

@@ -94,21 +94,32 @@ async def group(command: dict[str, Any]) -> dict[str, Any]:
     options = {name.replace(".", "_"): value for name, value in command.get("protocol_options", {}).items()}
     if "partition_assignment_strategy" in options:
         options["partition_assignment_strategy"] = [ASSIGNORS[options["partition_assignment_strategy"]]]
-    read = GroupRead(command["count"])
+    read = GroupRead(command)
     consumer = AIOKafkaConsumer(
-        *command["topics"],
         bootstrap_servers=command["bootstrap"],
         group_id=command["group"],
         auto_offset_reset="earliest",
         enable_auto_commit=False,
         **options,
     )
+    consumer.subscribe(command.get("topics", ()), pattern=command.get("pattern"))
     await consumer.start()
     try:
         while read.wanted:
             for records in (await consumer.getmany(timeout_ms=100, max_records=read.wanted)).values():
                 for r in records:
                     read.add(r.topic, r.partition, r.offset, r.key, r.value)
+            for act in read.acts():
+                partition = TopicPartition(command["topics"][0], act["partition"]) if "partition" in act else None
+                match act.get("do"):
+                    case "pause":
+                        consumer.pause(partition)
+                    case "resume":
+                        consumer.resume(partition)
+                    case "seek":
+                        consumer.seek(partition, act["offset"])
+                    case "commit":
+                        await consumer.commit()
         if command["commit"] and read.offsets:
             await consumer.commit({TopicPartition(*place): offset for place, offset in read.offsets.items()})
         while read.stays(command):

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition, version
 from confluent_kafka.admin import AdminClient, NewTopic
-from line_server import DEADLINE_S, GroupRead, headers_in, record_out, serve, unb64
+from line_server import DEADLINE_S, GroupRead, headers_in, librdkafka_settings, record_out, serve, unb64
 
 
 def create(command: dict[str, Any]) -> dict[str, Any]:
@@ -93,25 +93,42 @@ def consume(command: dict[str, Any]) -> dict[str, Any]:
 
 def group(command: dict[str, Any]) -> dict[str, Any]:
     settings = {"bootstrap.servers": command["bootstrap"], "group.id": command["group"], "enable.auto.commit": False}
-    read = GroupRead(command["count"])
-    consumer = Consumer({**settings, "auto.offset.reset": "earliest", **command.get("protocol_options", {})})
+    read = GroupRead(command)
+    consumer = Consumer({**settings, "auto.offset.reset": "earliest", **librdkafka_settings(command)})
     try:
-        consumer.subscribe(command["topics"])
+        consumer.subscribe([command["pattern"]] if "pattern" in command else command["topics"])  # one that begins with ^ is a pattern
         while read.wanted:
             for message in consumer.consume(read.wanted, timeout=0.05):
-                if message.error() is not None:
-                    raise KafkaException(message.error())
+                error = message.error()
+                if error is not None:
+                    if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                        continue  # a topic was deleted
+                    raise KafkaException(error)
                 read.add(message.topic(), message.partition(), message.offset(), message.key(), message.value())
+            for act in read.acts():
+                match act.get("do"):
+                    case "pause":
+                        consumer.pause([TopicPartition(command["topics"][0], act["partition"])])
+                    case "resume":
+                        consumer.resume([TopicPartition(command["topics"][0], act["partition"])])
+                    case "seek":
+                        consumer.seek(TopicPartition(command["topics"][0], act["partition"], act["offset"]))
+                    case "commit":
+                        commit(consumer, read)
         if command["commit"] and read.offsets:
-            committed = consumer.commit(offsets=[TopicPartition(*place, offset) for place, offset in read.offsets.items()], asynchronous=False)
-            for partition in committed:
-                if partition.error is not None:
-                    raise KafkaException(partition.error)
+            commit(consumer, read)
         while read.stays(command):
             time.sleep(0.05)
         return read.answer()
     finally:
         consumer.close()
+
+
+def commit(consumer: Consumer, read: GroupRead) -> None:
+    offsets = [TopicPartition(*place, offset) for place, offset in read.offsets.items()]
+    for partition in consumer.commit(offsets=offsets, asynchronous=False):
+        if partition.error is not None:
+            raise KafkaException(partition.error)
 
 
 def transactional(command: dict[str, Any]) -> Producer:

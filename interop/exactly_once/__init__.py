@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from interop.stress.served import Served
 
 LIBS = Path(__file__).resolve().parent.parent / ".build/kafka/libs"
-WAIT_S = 60.0
+WAIT_S = 120.0
 
 
 class Record(NamedTuple):
@@ -39,7 +39,8 @@ class Application:
     """A JVM with Kafka's jars and the classes of `folder`. Leaving it kills what still runs."""
 
     def __init__(self, log: Path, folder: Path, arguments: Sequence[str]) -> None:
-        options = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+        options = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        options += [f"-Dorg.slf4j.simpleLogger.{key}" for key in ("defaultLogLevel=info", "showDateTime=true", "dateTimeFormat=HH:mm:ss.SSS")]
         self._command = ["java", *options, "-cp", f"{folder / '.build/classes'}:{LIBS}/*", *arguments]
         self._log = log
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafkacompat/interop/lineserver"
@@ -21,9 +22,13 @@ var balancers = map[string]kgo.GroupBalancer{
 func (franz) Group(ctx context.Context, c *lineserver.Command, read *lineserver.GroupRead) error {
 	options := []kgo.Opt{
 		kgo.ConsumerGroup(c.Group),
-		kgo.ConsumeTopics(c.Topics...),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.DisableAutoCommit(),
+	}
+	if c.Pattern != "" {
+		options = append(options, kgo.ConsumeRegex(), kgo.ConsumeTopics(c.Pattern))
+	} else {
+		options = append(options, kgo.ConsumeTopics(c.Topics...))
 	}
 	err := c.EachOption(func(name, text string, duration time.Duration) bool {
 		switch balancer, known := balancers[text]; {
@@ -35,6 +40,8 @@ func (franz) Group(ctx context.Context, c *lineserver.Command, read *lineserver.
 			options = append(options, kgo.HeartbeatInterval(duration))
 		case name == "group.instance.id":
 			options = append(options, kgo.InstanceID(text))
+		case name == "metadata.max.age.ms":
+			options = append(options, kgo.MetadataMaxAge(duration), kgo.MetadataMinAge(duration/2))
 		case name == "group.protocol" && text == "consumer":
 			options = append(options, kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()))
 		default:
@@ -51,13 +58,32 @@ func (franz) Group(ctx context.Context, c *lineserver.Command, read *lineserver.
 	}
 	defer client.Close() // leaves the group, too
 	var polled []*kgo.Record
+	perform := func(act lineserver.Act) error {
+		switch partition := map[string][]int32{}; act.Do {
+		case "pause", "resume":
+			partition[c.Topics[0]] = []int32{act.Partition}
+			if act.Do == "pause" {
+				client.PauseFetchPartitions(partition)
+			} else {
+				client.ResumeFetchPartitions(partition)
+			}
+		case "seek":
+			client.SetOffsets(map[string]map[int32]kgo.EpochOffset{c.Topics[0]: {act.Partition: {Epoch: -1, Offset: act.Offset}}})
+		case "commit":
+			return client.CommitRecords(ctx, polled...)
+		}
+		return nil
+	}
 	for read.Left() > 0 {
 		fetches := client.PollRecords(ctx, read.Left())
 		fetches.EachRecord(func(r *kgo.Record) {
 			read.Add(r.Topic, r.Partition, r.Offset, r.Key, r.Value)
 			polled = append(polled, r)
 		})
-		if err := fetches.Err(); errors.Is(err, context.DeadlineExceeded) {
+		if err := read.Perform(perform); err != nil {
+			return err
+		}
+		if err := renew(client, fetches); errors.Is(err, context.DeadlineExceeded) {
 			break
 		} else if err != nil {
 			return err
@@ -72,4 +98,19 @@ func (franz) Group(ctx context.Context, c *lineserver.Command, read *lineserver.
 	}
 	c.Stays(ctx)
 	return nil
+}
+
+// renew returns the error of the fetches, if there is one, unless it says that a topic was deleted: kgo refuses a new one of
+// that name until it is told to forget the old one.
+func renew(client *kgo.Client, fetches kgo.Fetches) error {
+	var other error
+	fetches.EachError(func(topic string, _ int32, err error) {
+		if errors.Is(err, kerr.UnknownTopicID) {
+			client.PurgeTopicsFromClient(topic)
+			client.AddConsumeTopics(topic)
+		} else if other == nil {
+			other = err
+		}
+	})
+	return other
 }

@@ -17,19 +17,30 @@ type GroupRecord struct {
 	Value     []byte `json:"value"`
 }
 
-// GroupRead is what a group command has read so far, and its answer. Add may be called from several goroutines.
+// Act is what a member of a group does (Do: "pause", "resume", "seek", "commit" or nothing) with a partition of its first
+// topic once it has read After records in all; Touch names a file that it makes then.
+type Act struct {
+	After     int    `json:"after"`
+	Do        string `json:"do"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
+	Touch     string `json:"touch"`
+}
+
+// GroupRead is what a group command has read so far, and its answer. Its methods may be called from several goroutines.
 type GroupRead struct {
 	Records []GroupRecord `json:"records"`
 	FirstMs *int64        `json:"first_ms"`
 
 	mutex sync.Mutex
 	count int
+	acts  []Act
 	begin time.Time
 }
 
-// NewGroupRead is to read so many records, and begins now.
-func NewGroupRead(count int) *GroupRead {
-	return &GroupRead{Records: []GroupRecord{}, count: count, begin: time.Now()}
+// NewGroupRead is to read so many records and to act in between, and begins now.
+func NewGroupRead(count int, acts []Act) *GroupRead {
+	return &GroupRead{Records: []GroupRecord{}, count: count, acts: acts, begin: time.Now()}
 }
 
 // Add keeps a record and tells whether it was wanted, and whether more are.
@@ -45,6 +56,30 @@ func (g *GroupRead) Add(topic string, partition int32, offset int64, key, value 
 	}
 	g.Records = append(g.Records, GroupRecord{topic, partition, offset, key, value})
 	return true, len(g.Records) < g.count
+}
+
+// Perform does the acts that are due with the function given, each once.
+func (g *GroupRead) Perform(do func(Act) error) error {
+	for {
+		g.mutex.Lock()
+		if len(g.acts) == 0 || len(g.Records) < g.acts[0].After {
+			g.mutex.Unlock()
+			return nil
+		}
+		act := g.acts[0]
+		g.acts = g.acts[1:]
+		g.mutex.Unlock()
+		if act.Do != "" {
+			if err := do(act); err != nil {
+				return err
+			}
+		}
+		if act.Touch != "" {
+			if err := os.WriteFile(act.Touch, nil, 0o600); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // Left is how many records are missing.

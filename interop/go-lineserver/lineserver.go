@@ -19,7 +19,7 @@ import (
 // ConsumeDeadline is how long a consume command waits for the records that it was asked for.
 const ConsumeDeadline = 20 * time.Second
 
-// CallDeadline bounds every other command.
+// CallDeadline bounds every other command but group, which has ConsumeDeadline unless it names a time of its own.
 const CallDeadline = 60 * time.Second
 
 // Header is one record header, on the wire of this protocol a pair: ["name", base64 or null].
@@ -102,6 +102,9 @@ type Command struct {
 
 	Group           string         `json:"group"`
 	Topics          []string       `json:"topics"`
+	Pattern         string         `json:"pattern"`
+	Seconds         float64        `json:"seconds"`
+	Acts            []Act          `json:"acts"`
 	Commit          bool           `json:"commit"`
 	Stay            string         `json:"stay"`
 	ProtocolOptions map[string]any `json:"protocol_options"`
@@ -130,7 +133,8 @@ type Client interface {
 
 // Group is implemented by clients that can be a member of a consumer group.
 type Group interface {
-	// Group joins c.Group, reads c.Count records of c.Topics into read, commits them when c.Commit says so, stays (c.Stays)
+	// Group joins c.Group, reads c.Count records of c.Topics, or of those that c.Pattern matches, into read, performs the
+	// acts that read says are due, commits them when c.Commit says so, stays (c.Stays)
 	// and leaves the group; when ctx ends first it does the same with what it has.
 	Group(ctx context.Context, c *Command, read *GroupRead) error
 }
@@ -196,7 +200,14 @@ func run(client Client, line []byte) (any, error) {
 	if err := json.Unmarshal(line, &c); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), CallDeadline)
+	deadline := CallDeadline
+	if c.Op == "group" {
+		deadline = ConsumeDeadline
+		if c.Seconds > 0 {
+			deadline = time.Duration(c.Seconds * float64(time.Second))
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
 	switch c.Op {
 	case "features":
@@ -224,9 +235,7 @@ func run(client Client, line []byte) (any, error) {
 		return map[string]any{"records": records}, err
 	case "group":
 		if group, ok := client.(Group); ok {
-			ctx, cancel := context.WithTimeout(ctx, ConsumeDeadline)
-			defer cancel()
-			read := NewGroupRead(c.Count)
+			read := NewGroupRead(c.Count, c.Acts)
 			return read, group.Group(ctx, &c, read)
 		}
 	case "transact":

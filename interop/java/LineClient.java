@@ -13,13 +13,16 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -28,6 +31,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
+import org.apache.kafka.clients.consumer.SubscriptionPattern;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -143,15 +147,21 @@ public final class LineClient {
             settings.put(option.getKey(), ASSIGNORS.getOrDefault(value, value));
         }
         List<String> topics = new ArrayList<>();
-        command.get("topics").forEach(topic -> topics.add(topic.textValue()));
+        command.path("topics").forEach(topic -> topics.add(topic.textValue()));
         int count = command.get("count").intValue();
+        long end = begin + TimeUnit.SECONDS.toNanos(command.path("seconds").asLong(DEADLINE_MS / 1000));
+        Deque<JsonNode> acts = new ArrayDeque<>();
+        command.path("acts").forEach(acts::add);
         ObjectNode answer = JSON.createObjectNode();
         ArrayNode records = answer.putArray("records");
         Map<TopicPartition, OffsetAndMetadata> next = new HashMap<>();
         try (KafkaConsumer<byte[], byte[]> consumer =
                 new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
-            consumer.subscribe(topics);
-            while (records.size() < count && System.nanoTime() - begin < TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS)) {
+            if (!command.has("pattern")) consumer.subscribe(topics);
+            else if ("consumer".equals(settings.get(ConsumerConfig.GROUP_PROTOCOL_CONFIG)))
+                consumer.subscribe(new SubscriptionPattern(command.get("pattern").textValue())); // the broker matches
+            else consumer.subscribe(Pattern.compile(command.get("pattern").textValue()));
+            while (records.size() < count && System.nanoTime() - end < 0) {
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
                     if (records.isEmpty()) answer.put("first_ms", (System.nanoTime() - begin) / 1_000_000);
                     if (records.size() == count) break;
@@ -159,14 +169,28 @@ public final class LineClient {
                         .put("key", record.key()).put("value", record.value());
                     next.put(new TopicPartition(record.topic(), record.partition()), new OffsetAndMetadata(record.offset() + 1));
                 }
+                while (!acts.isEmpty() && records.size() >= acts.peek().get("after").intValue()) perform(acts.pop(), topics, consumer, next);
             }
             if (command.get("commit").booleanValue()) consumer.commitSync(next);
             Path stay = command.has("stay") ? Path.of(command.get("stay").textValue()) : null;
-            while (stay != null && !Files.exists(stay) && System.nanoTime() - begin < TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS)) {
+            while (stay != null && !Files.exists(stay) && System.nanoTime() - end < 0) {
                 Thread.sleep(50);
             }
         }
         return answer;
+    }
+
+    private static void perform(JsonNode act, List<String> topics, KafkaConsumer<byte[], byte[]> consumer,
+            Map<TopicPartition, OffsetAndMetadata> next) throws Exception {
+        TopicPartition partition = act.has("partition") ? new TopicPartition(topics.get(0), act.get("partition").intValue()) : null;
+        switch (act.path("do").asText("")) {
+            case "pause" -> consumer.pause(List.of(partition));
+            case "resume" -> consumer.resume(List.of(partition));
+            case "seek" -> consumer.seek(partition, act.get("offset").longValue());
+            case "commit" -> consumer.commitSync(next);
+            default -> { }
+        }
+        if (act.has("touch")) Files.createFile(Path.of(act.get("touch").textValue()));
     }
 
     private static KafkaProducer<byte[], byte[]> transactional(JsonNode command) {

@@ -87,7 +87,7 @@ def group(command: dict[str, Any]) -> dict[str, Any]:
     options = {name.replace(".", "_"): value for name, value in command.get("protocol_options", {}).items()}
     if "partition_assignment_strategy" in options:
         options["partition_assignment_strategy"] = [ASSIGNORS[options["partition_assignment_strategy"]]]
-    read = GroupRead(command["count"])
+    read = GroupRead(command)
     consumer = KafkaConsumer(
         bootstrap_servers=command["bootstrap"],
         group_id=command["group"],
@@ -96,13 +96,24 @@ def group(command: dict[str, Any]) -> dict[str, Any]:
         **options,
     )
     try:
-        consumer.subscribe(command["topics"])
+        consumer.subscribe(command.get("topics", ()), pattern=command.get("pattern"))
         while read.wanted:
             # A poll that ends while the member joins can lose its assignment (3.0.12, against Apache Kafka, too: the SyncGroup answer is dropped and
             # nothing is read any more). It learns of the topic after 100 ms and joins again then, so a poll must not be as long as that.
             for records in consumer.poll(timeout_ms=1000, max_records=read.wanted).values():
                 for r in records:
                     read.add(r.topic, r.partition, r.offset, r.key, r.value)
+            for act in read.acts():
+                partition = TopicPartition(command["topics"][0], act["partition"]) if "partition" in act else None
+                match act.get("do"):
+                    case "pause":
+                        consumer.pause(partition)
+                    case "resume":
+                        consumer.resume(partition)
+                    case "seek":
+                        consumer.seek(partition, act["offset"])
+                    case "commit":
+                        consumer.commit()
         if command["commit"] and read.offsets:
             consumer.commit()  # the positions: max_records has let nothing be read that is not in the answer
         while read.stays(command):

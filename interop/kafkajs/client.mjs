@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module'
 import { decompress, compress, init as initZstd } from '@bokuweb/zstd-wasm'
 import lz4 from 'lz4-napi'
-import { DEADLINE_MS, b64, serve, stayUntil, unb64 } from '../line_server.mjs'
+import { DEADLINE_MS, b64, performDue, serve, stayUntil, unb64 } from '../line_server.mjs'
 
 const require = createRequire(import.meta.url)
 const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = require('kafkajs')
@@ -110,21 +110,29 @@ async function consume({ topic, partition, from, count, committed, ...command })
   }
 }
 
-async function group({ group, topics, count, commit, stay, protocol_options: given = {}, ...command }) {
-  const names = { 'session.timeout.ms': 'sessionTimeout', 'heartbeat.interval.ms': 'heartbeatInterval', 'max.poll.interval.ms': 'rebalanceTimeout' }
+async function group({ group, topics, pattern, count, commit, stay, seconds = DEADLINE_MS / 1000, acts = [], protocol_options: given = {}, ...command }) {
+  const names = { 'session.timeout.ms': 'sessionTimeout', 'heartbeat.interval.ms': 'heartbeatInterval', 'max.poll.interval.ms': 'rebalanceTimeout', 'metadata.max.age.ms': 'metadataMaxAge' }
   const settings = Object.fromEntries(Object.entries(given).map(([name, value]) => {
     if (!(name in names)) throw new Error(`kafkajs has no ${name}`) // its one assignor is called RoundRobinAssigner
     return [names[name], Number(value)]
   }))
   const consumer = new Kafka(options(command)).consumer({ groupId: group, maxWaitTimeInMs: 200, ...settings })
   const records = []
+  const next = new Map()
   const begin = Date.now()
+  const end = begin + 1000 * seconds
   let first = null
+  const perform = {
+    pause: ({ partition }) => consumer.pause([{ topic: topics[0], partitions: [partition] }]),
+    resume: ({ partition }) => consumer.resume([{ topic: topics[0], partitions: [partition] }]),
+    seek: ({ partition, offset }) => consumer.seek({ topic: topics[0], partition, offset: String(offset) }),
+    commit: () => consumer.commitOffsets([...next.values()])
+  }
   await consumer.connect()
   try {
-    await consumer.subscribe({ topics, fromBeginning: true })
+    await consumer.subscribe({ topics: pattern === undefined ? topics : [new RegExp(pattern)], fromBeginning: true })
     await new Promise((resolve, reject) => {
-      const late = setTimeout(resolve, DEADLINE_MS)
+      const late = setTimeout(resolve, end - Date.now())
       consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => restart || reject(error))
       consumer.run({
         autoCommit: false,
@@ -132,6 +140,8 @@ async function group({ group, topics, count, commit, stay, protocol_options: giv
           if (records.length >= count) return
           first ??= Date.now() - begin
           records.push({ topic, partition, offset: Number(message.offset), key: b64(message.key), value: b64(message.value) })
+          next.set(`${topic}/${partition}`, { topic, partition, offset: String(Number(message.offset) + 1) })
+          await performDue(acts, records.length, (act) => perform[act.do](act))
           if (records.length < count) return
           clearTimeout(late)
           resolve()
@@ -139,11 +149,8 @@ async function group({ group, topics, count, commit, stay, protocol_options: giv
       }).catch(reject)
     })
     count = records.length
-    if (commit && count > 0) {
-      const next = new Map(records.map(({ topic, partition, offset }) => [`${topic}/${partition}`, { topic, partition, offset: String(offset + 1) }]))
-      await consumer.commitOffsets([...next.values()])
-    }
-    await stayUntil(stay, begin)
+    if (commit && count > 0) await perform.commit()
+    await stayUntil(stay, end)
   } finally {
     await consumer.disconnect()
   }

@@ -16,7 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from line_server import DEADLINE_S, GroupRead, headers_in, record_out, serve, unb64
+from line_server import DEADLINE_S, GroupRead, headers_in, librdkafka_settings, record_out, serve, unb64
 
 # What ends a record and a key on kcat's stdin: no standard record has it. kcat takes the escapes.
 RECORD_END, KEY_END = b"\x01|record|\x02", b"\x01|key|\x02"
@@ -103,21 +103,29 @@ def consume(command: dict[str, Any]) -> dict[str, Any]:
 def group(command: dict[str, Any]) -> dict[str, Any]:
     """kcat commits when it leaves the group, what it has printed: librdkafka's automatic commit, on or off."""
     commit = "true" if command["commit"] else "false"
-    settings = {"auto.offset.reset": "earliest", "enable.auto.commit": commit, **command.get("protocol_options", {})}
+    settings = {"auto.offset.reset": "earliest", "enable.auto.commit": commit, **librdkafka_settings(command)}
+    for act in command.get("acts", []):
+        # It runs without a word from outside until it ends, and no option says any of this beforehand. Its commits are those of librdkafka:
+        # now and then, and when it has to give a partition back.
+        if "do" in act and (act["do"] != "commit" or not command["commit"]):
+            raise ValueError(f"kcat cannot {act['do']}")
     options = [argument for key, value in settings.items() for argument in ("-X", f"{key}={value}")]
     arguments = ["-b", command["bootstrap"], *options, "-J", "-q", "-u", "-c", str(command["count"]), "-G", command["group"]]
-    read = GroupRead(command["count"])
+    topics = [command["pattern"]] if "pattern" in command else command["topics"]  # one that begins with ^ is a pattern
+    read = GroupRead(command)
     with (
         tempfile.TemporaryFile() as told,
-        subprocess.Popen(["kcat", *arguments, *command["topics"]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=told) as process,
+        subprocess.Popen(["kcat", *arguments, *topics], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=told) as process,
     ):
         assert process.stdout is not None
-        late = threading.Timer(DEADLINE_S, process.terminate)  # it commits and leaves the group then, too
+        late = threading.Timer(read.left_s, process.terminate)  # it commits and leaves the group then, too
         late.start()
         for line in process.stdout:
             found = json.loads(line.decode("latin-1"))
             key, value = (None if found[name] is None else found[name].encode("latin-1") for name in ("key", "payload"))
             read.add(found["topic"], found["partition"], found["offset"], key, value)
+            for _ in read.acts():
+                pass  # they only make files
         status = process.wait()
         late.cancel()
         if status:

@@ -3,7 +3,7 @@
 // Its streams join a consumer group; Consumer.fetch is its public way to read an assigned partition, and gives batches as they are.
 import { readFileSync } from 'node:fs'
 import { Admin, Consumer, Producer } from '@platformatic/kafka'
-import { DEADLINE_MS, b64, serve, stayUntil, unb64 } from '../line_server.mjs'
+import { DEADLINE_MS, b64, performDue, serve, stayUntil, unb64 } from '../line_server.mjs'
 
 const options = (command) => ({ clientId: 'interop', bootstrapBrokers: [command.bootstrap] })
 
@@ -77,39 +77,61 @@ async function consume({ topic, partition, from, count, ...command }) {
   }
 }
 
-async function group({ group, topics, count, commit, stay, protocol_options: given = {}, ...command }) {
-  const names = { 'session.timeout.ms': 'sessionTimeout', 'heartbeat.interval.ms': 'heartbeatInterval', 'max.poll.interval.ms': 'rebalanceTimeout', 'group.protocol': 'groupProtocol', 'group.instance.id': 'groupInstanceId' }
+async function group({ group, topics, pattern, count, commit, stay, seconds = DEADLINE_MS / 1000, acts = [], protocol_options: given = {}, ...command }) {
+  const names = { 'session.timeout.ms': 'sessionTimeout', 'heartbeat.interval.ms': 'heartbeatInterval', 'max.poll.interval.ms': 'rebalanceTimeout', 'metadata.max.age.ms': 'metadataMaxAge', 'group.protocol': 'groupProtocol', 'group.instance.id': 'groupInstanceId' }
   const settings = Object.fromEntries(Object.entries(given).map(([name, value]) => {
     if (name === 'partition.assignment.strategy') return ['protocols', [{ name: value, version: 1 }]] // roundrobin or cooperative-sticky
     if (!(name in names)) throw new Error(`@platformatic/kafka has no ${name}`)
     return [names[name], value]
   }))
+  if (pattern !== undefined) throw new Error('@platformatic/kafka cannot subscribe to a pattern')
   const consumer = new Consumer({ ...options(command), groupId: group, autocommit: false, maxWaitTime: 200, ...settings })
   const records = []
   const begin = Date.now()
+  const end = begin + 1000 * seconds
   let first = null
+  const next = new Map()
+  let place = { mode: 'committed', fallbackMode: 'earliest' }
+  const perform = {
+    // A stream is as any other of Node: pause and resume are for all of it.
+    pause: () => { throw new Error('@platformatic/kafka cannot pause a partition') },
+    // Where a stream begins is said when it is made: it takes a new one, of the same member.
+    seek: ({ partition, offset }) => {
+      next.set(`${topics[0]}/${partition}`, { topic: topics[0], partition, offset: BigInt(offset), leaderEpoch: 0 })
+      place = { mode: 'manual', offsets: [...next.values()].map(({ topic, partition, offset }) => ({ topic, partition, offset })) }
+    },
+    commit: () => consumer.commit({ offsets: [...next.values()] })
+  }
   try {
-    const stream = await consumer.consume({ topics, mode: 'committed', fallbackMode: 'earliest' })
-    const late = setTimeout(() => stream.destroy(), DEADLINE_MS)
-    const next = new Map()
-    try {
-      for await (const { topic, partition, offset, key, value } of stream) {
-        first ??= Date.now() - begin
-        records.push({ topic, partition, offset: Number(offset), key: b64(key), value: b64(value) })
-        next.set(`${topic}/${partition}`, { topic, partition, offset: offset + 1n, leaderEpoch: 0 })
-        if (records.length === count) break
+    while (records.length < count && Date.now() < end) {
+      const begun = place
+      const stream = await consumer.consume({ topics, ...place })
+      const late = setTimeout(() => stream.destroy(), end - Date.now())
+      try {
+        for await (const { topic, partition, offset, key, value } of stream) {
+          first ??= Date.now() - begin
+          records.push({ topic, partition, offset: Number(offset), key: b64(key), value: b64(value) })
+          next.set(`${topic}/${partition}`, { topic, partition, offset: offset + 1n, leaderEpoch: 0 })
+          await performDue(acts, records.length, (act) => perform[act.do](act))
+          if (records.length === count || place !== begun) break
+        }
+      } catch (error) {
+        if (Date.now() < end && !topicGone(error)) throw error
+      } finally {
+        clearTimeout(late)
       }
-    } catch (error) {
-      if (Date.now() - begin < DEADLINE_MS) throw error
-    } finally {
-      clearTimeout(late)
     }
-    if (commit && records.length > 0) await consumer.commit({ offsets: [...next.values()] })
-    await stayUntil(stay, begin)
+    if (commit && records.length > 0) await perform.commit()
+    await stayUntil(stay, end)
   } finally {
     await consumer.close(true)
   }
   return { records, first_ms: first }
+}
+
+// Whether a stream has ended because its topic was deleted, and perhaps made again: another stream of the same member can go on then.
+function topicGone(error) {
+  return ['UNKNOWN_TOPIC_ID', 'UNKNOWN_TOPIC_OR_PARTITION', 'OFFSET_OUT_OF_RANGE'].some((id) => error.findBy?.('apiId', id))
 }
 
 async function features() {

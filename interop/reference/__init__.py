@@ -95,7 +95,7 @@ def live_brokers(host: str, port: int, timeout_s: float = 1.0) -> int:
             connection.settimeout(timeout_s)
             if ask(connection, 18, b"")[:2] != b"\0\0":
                 return 0
-            metadata = ask(connection, 3, struct.pack(">ih", 1, 1) + b"-")  # one topic, whose name is not a valid one: nothing is created
+            metadata = ask(connection, 3, struct.pack(">ih", 1, 1) + b"!")  # one topic, whose name is not a valid one: nothing is created
             return int(struct.unpack_from(">i", metadata)[0]) if len(metadata) >= 4 else 0
     except OSError:
         return 0
@@ -213,6 +213,13 @@ class ApacheKafka:
 
     def _log_end(self) -> str:
         return self.log_path.read_text(errors="replace")[-4000:]
+
+    def kill(self) -> None:
+        """Ends the node with SIGKILL; its data stay."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
 
     def stop(self) -> None:
         """Ends the node: in good order if its data stays, at once if it is thrown away. Harmless when nothing runs."""

@@ -47,7 +47,7 @@ func transact(ctx context.Context, c *lineserver.Command, step *lineserver.Trans
 	values := step.Values
 	offsets := map[int32]int64{}
 	if step.Group != "" {
-		read := lineserver.NewGroupRead(step.Count)
+		read := lineserver.NewGroupRead(step.Count, nil)
 		member := lineserver.Command{Bootstrap: c.Bootstrap, Version: c.Version, Group: step.Group, Topics: []string{step.From}}
 		if err := (client{}).Group(ctx, &member, read); err != nil {
 			return err

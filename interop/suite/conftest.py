@@ -30,6 +30,8 @@ CLIENTS = (
     "rust-rdkafka",
     "kcat",
 )
+CONSUMER_PROTOCOL = ("java", "confluent-kafka", "rust-rdkafka", "platformatic", "franz-go")
+"""The clients that have KIP-848. The others say that they do not know the option; kcat's librdkafka (2.0.2) is too old."""
 START_TIMEOUT_S = 20.0
 
 _cross_table = pytest.StashKey[dict[tuple[str, str], str]]()
@@ -81,12 +83,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for argument in ("client", "writer", "reader"):
         if argument in metafunc.fixturenames:
             metafunc.parametrize(argument, chosen, ids=[f"{argument}={name}" if argument != "client" else name for name in chosen])
+    if "consumer_client" in metafunc.fixturenames:
+        metafunc.parametrize("consumer_client", [name for name in chosen if name in CONSUMER_PROTOCOL])
 
 
 @pytest.fixture(autouse=True)
 def _takes_part(request: pytest.FixtureRequest) -> None:
     """Skips a test of a client whose toolchain is missing; fails it when its setup failed, and always with CI=true."""
-    for argument in ("client", "writer", "reader"):
+    for argument in ("client", "consumer_client", "writer", "reader"):
         if argument in request.fixturenames:
             name = request.getfixturevalue(argument)
             reason = _not_ready(name)

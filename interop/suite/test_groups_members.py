@@ -15,7 +15,7 @@ from typing import Any, Self
 import pytest
 from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
-from conftest import _chosen, _not_ready
+from conftest import CONSUMER_PROTOCOL, _chosen, _not_ready
 from line_client import ClientError, LineClient
 from test_groups_clients import FIRST, MORE, PARTITIONS, Alone, create, places, until, write
 
@@ -29,9 +29,6 @@ QUICK = {"heartbeat.interval.ms": 300, "session.timeout.ms": 6000}
 
 COOPERATIVE = ("java", "confluent-kafka", "rust-rdkafka", "kcat", "franz-go")
 """Three members of these share by cooperative-sticky; the others by their own default."""
-
-CONSUMER_PROTOCOL = ("java", "confluent-kafka", "rust-rdkafka", "platformatic", "franz-go")
-"""The clients that have KIP-848. The others say that they do not know the option; kcat's librdkafka (2.0.2) is too old."""
 
 LEAVES_FOR_GOOD = ("platformatic",)
 """Sends LeaveGroup for a static member as well when it is closed, so that the others have to rebalance."""

@@ -18,6 +18,7 @@ is resolved with the heartbeat that brings it, and with each change of the metad
 from __future__ import annotations
 
 from binascii import b2a_base64
+from inspect import iscoroutine
 from struct import Struct as Packer
 from typing import TYPE_CHECKING, Any
 
@@ -115,8 +116,18 @@ def handle(ctx: RequestContext, request: ConsumerGroupHeartbeatRequest) -> Answe
     check(event, ctx.version >= OWN_ID_FROM, broker.config["group.consumer.assignors"])
     if not member_id:
         event.member_id = _new_id(broker.random.randbytes(16))
-    shard = broker.groups.find(ctx.node.id, group_id)
+    return _submit(ctx, event) if broker.turns.is_free() else _submit_later(ctx, event)
+
+
+def _submit(ctx: RequestContext, event: ConsumerHeartbeat) -> Answer | Coroutine[Any, Any, Answer]:
+    shard = ctx.broker.groups.find(ctx.node.id, event.group_id)
     return once_durable(_response(shard.submit_now(event)), (shard,))  # type: ignore[no-any-return]
+
+
+async def _submit_later(ctx: RequestContext, event: ConsumerHeartbeat) -> Answer:
+    await ctx.broker.turns.wait()
+    answer = _submit(ctx, event)
+    return await answer if iscoroutine(answer) else answer  # type: ignore[return-value]
 
 
 _epoch_interval_and_no_assignment = Packer(">iibb").pack

@@ -10,6 +10,7 @@ classic protocol are left, and one of them has gone or a topic has changed.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..coordinating import once_durable
@@ -35,18 +36,24 @@ class HeartbeatResponse(Message, key=12, versions="0-4", flexible="4+"):
     error_code: Int16
 
 
-def handle(ctx: RequestContext, request: HeartbeatRequest) -> HeartbeatResponse | Coroutine[Any, Any, HeartbeatResponse]:
+def handle(ctx: RequestContext, request: HeartbeatRequest) -> bytes | Coroutine[Any, Any, bytes]:
     """Answer at once where everything is durable at once."""
     group_id = request.group_id
     if not group_id:
-        return HeartbeatResponse(error_code=ErrorCode.INVALID_GROUP_ID)
+        return _encoded(ErrorCode.INVALID_GROUP_ID, ctx.version)
     broker = ctx.broker
     shard = broker.groups.find(ctx.node.id, group_id)
     code = shard.machine.heartbeat(group_id, request.member_id, request.group_instance_id, request.generation_id, broker.clock.now_ms())
     if code == ErrorCode.REBALANCE_IN_PROGRESS:
         shard.arm()  # a member of a consumer group has from now on so long to join
-    response = HeartbeatResponse(error_code=code)
+    answer = _encoded(code, ctx.version)
     log = shard.log
     if log.high_watermark >= log.end_offset:
-        return response
-    return once_durable(response, (shard,))  # type: ignore[no-any-return]
+        return answer
+    return once_durable(answer, (shard,))  # type: ignore[no-any-return]
+
+
+@cache
+def _encoded(code: int, version: int) -> bytes:
+    """The answer of this code: there are few, and one of them is nearly all that members are told."""
+    return HeartbeatResponse(error_code=code).encode(version)

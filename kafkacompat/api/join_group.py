@@ -85,6 +85,7 @@ async def handle(ctx: RequestContext, request: JoinGroupRequest) -> JoinGroupRes
         reason=request.reason,
     )
     version = ctx.version
+    await broker.turns.wait()
     return _response(version, await broker.groups.find(ctx.node.id, request.group_id).submit(event))
 
 

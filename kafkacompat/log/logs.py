@@ -76,6 +76,6 @@ class Logs:
     def close(self) -> None:
         """Wake all who wait (NOT_LEADER_OR_FOLLOWER) and close the store."""
         for log in self:
-            log.take_offline(KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER, "The broker is shutting down"))
+            log.close(KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER, "The broker is shutting down"))
         self.topics = {}
         self._store.close()

@@ -27,7 +27,7 @@ from ..records.batch import (
 )
 from ..records.check import FrameError, check_header
 from . import epochs as leader_epochs
-from . import timestamps
+from . import kept_state, timestamps
 from .conversion import convert
 from .producers import Producers
 from .store import StoreConfig
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import Callable, Iterable, Sequence
 
-    from .store import Store
+    from .store import Extent, Store
     from .transactions import Aborted
     from .verification import Verification
 
@@ -92,6 +92,7 @@ class PartitionLog:
         "_after_max_ms",
         "_before_max_ms",
         "_decode",
+        "_keeps_state",
         "_max_message_bytes",
         "_roll_at_ms",
         "_segment_room",
@@ -121,6 +122,7 @@ class PartitionLog:
         self.producers: Producers | None = None
         self._waiters: dict[Callable[[], None], None] | None = None
         self._validate_full = validate_full
+        self._keeps_state = True
         self._store = stored = store.open(topic, topic_id, index, self._on_durable, self._on_failed)
         self.log_start_offset = stored.log_start_offset
         self.end_offset = stored.end_offset
@@ -362,6 +364,7 @@ class PartitionLog:
             self._segment_room = limit - active.size_bytes
             if size <= self._segment_room and max_timestamp <= self._roll_at_ms:
                 return
+            self._keep_state(extents[-1:])
             self._store.roll()
         self._segment_room = limit
         self._roll_at_ms = max_timestamp + config.segment_ms if max_timestamp >= 0 else _FAR
@@ -538,6 +541,7 @@ class PartitionLog:
 
     def roll(self) -> int:
         """Begin a new segment with the next append; its base offset."""
+        self._keep_state(self._store.extents()[-1:])
         self._store.roll()
         self._segment_room = -1
         return self.end_offset
@@ -551,9 +555,10 @@ class PartitionLog:
         self._segment_room = -1
         if self.producers is not None:
             verifications = self.producers.verifications
-            self._replay()
+            self._replay(whole=True)
             self.lead(self.leader_epoch)
             self._known_producers().verifications = verifications
+            self._keep_state(self._store.extents())
 
     def truncate(self, end_offset: int) -> None:
         """Drop every batch that holds `end_offset` or a later one, and what was known from them."""
@@ -566,13 +571,13 @@ class PartitionLog:
         self._replay()
         self.lead(self.leader_epoch)
 
-    def _replay(self) -> None:
-        """Rebuild what is kept beside the batches: epochs, which the store knows, and producers, for which the batches are read."""
+    def _replay(self, whole: bool = False) -> None:
+        """Rebuild what is kept beside the batches: epochs, which the store knows, and producers, for which the batches behind the last
+        snapshot are read, or the `whole` log."""
         self._segment_room = -1
         self.epochs = leader_epochs.truncate_head(self._store.epochs, self.log_start_offset)
         self.leader_epoch = max(self._store.leader_epoch, self.leader_epoch)
-        self.producers = None
-        offset = self._store.start_offset
+        self.producers, offset = (None, self._store.start_offset) if whole else kept_state.load(self._store)
         while found := self._store.read(offset, _REPLAY_BYTES, self.end_offset, True):  # nothing comes of a hole at the end, either
             for some in found:
                 for batch in split_batches(some):
@@ -580,6 +585,16 @@ class PartitionLog:
                     offset = base + delta + 1
                     if producer_id >= 0:
                         self._known_producers().learn(batch, base)
+
+
+    def _keep_state(self, extents: Iterable[Extent]) -> None:
+        if self.producers is not None and self.offline is None and self._keeps_state:
+            self._keeps_state = kept_state.keep(self._store, self.producers, extents)
+
+    def close(self, error: KafkaError) -> None:
+        """The broker stops: write down what the next start would have to read all batches for, then answer `error`."""
+        self._keep_state(self._store.extents() if self.producers is not None else ())
+        self.take_offline(error)
 
 
 _REPLAY_BYTES = 1 << 20

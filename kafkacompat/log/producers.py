@@ -97,6 +97,14 @@ class Producers:
         """What is known of `producer_id`."""
         return self._by_id.get(producer_id)
 
+    def add(self, producer: Producer) -> None:
+        """Begin with this producer. Those with open transactions come in the order in which these began."""
+        self._by_id[producer.producer_id] = producer
+        if producer.txn_first_offset >= 0:
+            if self.transactions is None:
+                self.transactions = Transactions()
+            self.transactions.begin(producer.producer_id, producer.txn_first_offset)
+
     def in_transaction(self, producer_id: int, epoch: int) -> bool:
         """Has this producer, in this epoch, a transaction open?"""
         producer = self._by_id.get(producer_id)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 1 << 20
 
+WOKEN_AT_ONCE = 100
+"""Of those that one event answers, so many in one turn of the loop."""
 GROWTH = 4
 """A log is compacted when it has grown to so many times what the last compaction left."""
 
@@ -183,14 +185,17 @@ class Shard:
                 self._carry_out(effect)
         found = False
         reply = None
+        woken: list[tuple[Future[Any], Any]] = []
         for ticket, answer in outcome.replies:
             if ticket == own:
                 found = True
                 reply = answer
             else:
                 future = self._parked.pop(ticket, None)
-                if future is not None and not future.done():
-                    future.set_result(answer)
+                if future is not None:
+                    woken.append((future, answer))
+        if woken:
+            _wake(woken)
         self.arm()
         return found, reply
 
@@ -282,10 +287,20 @@ class Shard:
                 future.set_exception(error)
 
 
-def read_batches(log: PartitionLog) -> Iterator[memoryview]:
-    """All batches of a log, oldest first, also those that are not durable yet: what comes next is built on them. The first one may
-    begin below the log's start."""
-    offset = log.log_start_offset
+def _wake(waiting: list[tuple[Future[Any], Any]]) -> None:
+    """Give each future its result; not more than so many in one turn of the loop, which has to write all their answers."""
+    for future, answer in waiting[:WOKEN_AT_ONCE]:
+        if not future.done():
+            future.set_result(answer)
+    rest = waiting[WOKEN_AT_ONCE:]
+    if rest:
+        rest[0][0].get_loop().call_soon(_wake, rest)
+
+
+def read_batches(log: PartitionLog, offset: int = 0) -> Iterator[memoryview]:
+    """All batches of a log from `offset` on, oldest first, also those that are not durable yet: what comes next is built on them. The
+    first one may begin below `offset` or the log's start."""
+    offset = max(offset, log.log_start_offset)
     while some := b"".join(log.read_all(offset, _READ_BYTES)):  # nothing comes of a hole at the end, either
         for batch in split_batches(some):
             header = unpack_header(batch, 0)

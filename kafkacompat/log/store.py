@@ -124,6 +124,13 @@ class StoredPartition(Protocol):
         """Keep `data`, the state that the batches up to the end of the log lead to, so that they need not all be read when the
         partition is opened again. It need not outlive a crash, nor be kept for ever."""
 
+    def aborted(self) -> Iterable[bytes]:
+        """What `keep_aborted` was given and the engine still has, by segment."""
+
+    def keep_aborted(self, base_offset: int, data: bytes) -> None:
+        """Keep `data` beside the segment that begins at `base_offset`, as long as that is there: which transactions were aborted in it;
+        no data, nothing kept. It is safe when this returns."""
+
     def roll(self) -> None:
         """The next append begins a new segment. Twice is once; nothing happens when the log is empty."""
 

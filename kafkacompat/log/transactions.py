@@ -69,6 +69,15 @@ class Transactions:
                 break
         return sorted(found, key=attrgetter("first_offset"))
 
+    def aborted_by_marker(self, offset: int, end_offset: int) -> list[Aborted]:
+        """Those whose markers are in [offset, end_offset), by marker."""
+        aborted = self._aborted
+        return aborted[bisect_left(aborted, offset, key=_last_offset) : bisect_left(aborted, end_offset, key=_last_offset)]
+
+    def take_aborted(self, aborted: list[Aborted]) -> None:
+        """Begin with these, by marker."""
+        self._aborted = sorted(aborted, key=_last_offset)
+
     def truncate_head(self, start_offset: int) -> None:
         """Forget what lies wholly below `start_offset`. Open transactions stay open."""
         del self._aborted[: bisect_left(self._aborted, start_offset, key=_last_offset)]

@@ -7,8 +7,9 @@ so that the brokers of that level can read it. Reading takes every version.
 from __future__ import annotations
 
 from ..errors import ProtocolError
-from ..wire.message import Message
-from ..wire.primitives import uvarint
+from ..wire.message import Message, Struct
+from ..wire.primitives import encode_uvarint, uvarint
+from ..wire.types import Bytes, Int32
 from . import records
 
 FRAME_VERSION = 1
@@ -35,6 +36,14 @@ def record_class(record_type: int) -> type[Message] | None:
     return _TYPES.get(record_type)
 
 
+class UnknownRecord(Struct):
+    """A record of a type that Kafka 4.3.1 does not have: kept as it is. `body` is what follows the frame."""
+
+    record_type: Int32
+    version: Int32
+    body: Bytes
+
+
 def record_version(record: Message, metadata_version: int) -> int:
     """The version of this record that a Kafka 4.3.1 controller writes at this level of `metadata.version`."""
     if isinstance(record, (records.PartitionRecord, records.PartitionChangeRecord)):
@@ -54,16 +63,19 @@ def record_version(record: Message, metadata_version: int) -> int:
     return 0
 
 
-def encode(record: Message, metadata_version: int) -> bytes:
+def encode(record: Message | UnknownRecord, metadata_version: int) -> bytes:
     """The log value of a record."""
+    if isinstance(record, UnknownRecord):
+        return bytes((FRAME_VERSION,)) + encode_uvarint(record.record_type) + encode_uvarint(record.version) + record.body
     record_type = record.KEY
     assert record_type is not None and record_type < 128, "all known types fit one varint byte"
     version = record_version(record, metadata_version)
     return bytes((FRAME_VERSION, record_type, version)) + record.encode(version)
 
 
-def decode(value: bytes | bytearray | memoryview) -> Message:
-    """The record in a log value. ProtocolError if its frame, type or version is not one of Kafka 4.3.1's, or it is cut."""
+def decode(value: bytes | bytearray | memoryview) -> Message | UnknownRecord:
+    """The record in a log value; an UnknownRecord for a type that Kafka 4.3.1 does not have. ProtocolError if its frame or its
+    version is not one of Kafka 4.3.1's, or it is cut."""
     view = memoryview(value)
     try:
         frame_version, pos = uvarint(view, 0)
@@ -74,6 +86,8 @@ def decode(value: bytes | bytearray | memoryview) -> Message:
     if frame_version != FRAME_VERSION:
         raise ProtocolError(f"metadata record with frame version {frame_version}")
     cls = record_class(record_type)
-    if cls is None or not cls.VERSIONS[0] <= version <= cls.VERSIONS[1]:
+    if cls is None:
+        return UnknownRecord(record_type=record_type, version=version, body=bytes(view[pos:]))
+    if not cls.VERSIONS[0] <= version <= cls.VERSIONS[1]:
         raise ProtocolError(f"metadata record of type {record_type} version {version}")
     return cls.read(view, version, pos)[0]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..wire.message import Message
+
 
 class NewTopic:
     """A topic to make. -1 partitions and replicas ask for the event's defaults, unless `assignments` say.
@@ -173,23 +178,36 @@ class NodeInfo:
 class RegisterNodes:
     """These nodes are the cluster now; others that were registered are fenced and lose their leaderships. No reply.
 
-    `epoch` is the broker epoch of the registrations: the offset that the first record will get.
+    `epoch` is the offset that the first record will get: a broker epoch is that of its registration. `controller` registers as
+    the controller, if given.
     """
 
-    __slots__ = ("epoch", "nodes")
+    __slots__ = ("controller", "epoch", "nodes")
 
-    def __init__(self, nodes: list[NodeInfo], epoch: int) -> None:
+    def __init__(self, nodes: list[NodeInfo], epoch: int, controller: NodeInfo | None = None) -> None:
         self.nodes = nodes
         self.epoch = epoch
+        self.controller = controller
+
+
+class StopNodes:
+    """These nodes stop in good order. No reply."""
+
+    __slots__ = ("node_ids",)
+
+    def __init__(self, node_ids: list[int]) -> None:
+        self.node_ids = node_ids
 
 
 class Bootstrap:
-    """The first start of a cluster: finalize these feature levels. Nothing happens if it had its first start. No reply."""
+    """The first start of a cluster: finalize these feature levels, and take over the records `more`. Nothing happens if it had its
+    first start. No reply."""
 
-    __slots__ = ("levels",)
+    __slots__ = ("levels", "more")
 
-    def __init__(self, levels: dict[str, int]) -> None:
+    def __init__(self, levels: dict[str, int], more: list[Message] | None = None) -> None:
         self.levels = levels
+        self.more = more or []
 
 
 # Effects

@@ -67,6 +67,12 @@ def metadata_level(text: str) -> int:
     return level
 
 
+def release_of(level: int) -> str:
+    """A level of `metadata.version` by its name: 30 is 4.3-IV0."""
+    release, (first, _) = next((release, levels) for release, levels in _RELEASES.items() if levels[0] <= level <= levels[1])
+    return f"{release}-IV{level - first + (3 if release == '3.3' else 0)}"
+
+
 def initial_levels(metadata_version: str | None = None, features: dict[str, str] | None = None) -> dict[str, int]:
     """Feature levels of a fresh cluster, those of Kafka 4.3.1 where nothing is said; ValueError with the rule for a bad one."""
     level = metadata_level(metadata_version) if metadata_version else SUPPORTED[METADATA_VERSION][1]

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import ProtocolError
 from . import records as r
+from .codec import NEWEST_METADATA_VERSION, UnknownRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
-    from ..wire.message import Message
+    from ..wire.message import Message, Struct
 
 INTERNAL_TOPICS = frozenset({"__consumer_offsets", "__transaction_state", "__share_group_state"})
 """Topics of Kafka's own: clients may read them, not write, and Metadata marks them."""
@@ -133,6 +134,7 @@ class Image:
         "controllers",
         "features",
         "generation",
+        "kept",
         "next_producer_id",
         "partition_count",
         "topics",
@@ -149,9 +151,11 @@ class Image:
         self.controllers: dict[int, r.RegisterControllerRecord] = {}
         self.features: dict[str, int] = {}
         self.next_producer_id = 0
+        self.kept: dict[tuple[Hashable, ...], Message | UnknownRecord] = {}
+        """The last record of everything else, by what it is about: quotas, ACLs, credentials, tokens, and records of types unknown to us."""
         self._alike: dict[str, set[str]] = {}
         self._shared: dict[tuple[Any, ...], tuple[Any, ...]] = {}
-        self._pending: list[Message] | None = None
+        self._pending: list[Struct] | None = None
 
     # Reading
 
@@ -184,6 +188,11 @@ class Image:
         """Finalized level of the feature `metadata.version`; 0 before the first start."""
         return self.features.get("metadata.version", 0)
 
+    @property
+    def in_transaction(self) -> bool:
+        """Has a metadata transaction begun that has not ended?"""
+        return self._pending is not None
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Image):
             return NotImplemented
@@ -193,7 +202,7 @@ class Image:
 
     # Changing
 
-    def apply(self, record: Message) -> None:
+    def apply(self, record: Struct) -> None:
         """Take one record into the state. ProtocolError if it cannot follow what came before (a log that is not ours)."""
         if self._pending is not None:
             self._apply_in_transaction(record)
@@ -202,8 +211,10 @@ class Image:
         if change is not None:
             change(self, record)
             self.generation += 1
+        elif isinstance(record, UnknownRecord):
+            self.kept[_UNKNOWN, record.record_type, record.version, bytes(record.body)] = record
 
-    def _apply_in_transaction(self, record: Message) -> None:
+    def _apply_in_transaction(self, record: Struct) -> None:
         # A metadata transaction (KIP-868) counts as a whole or not at all.
         assert self._pending is not None
         if isinstance(record, r.EndTransactionRecord):
@@ -329,6 +340,8 @@ class Image:
         self.controllers[record.controller_id] = record
 
     def _feature(self, record: r.FeatureLevelRecord) -> None:
+        if record.name == "metadata.version" and record.feature_level > NEWEST_METADATA_VERSION:
+            raise ProtocolError(f"metadata.version {record.feature_level} is newer than {NEWEST_METADATA_VERSION}, the newest that is known here")
         if record.feature_level == 0:
             self.features.pop(record.name, None)
         else:
@@ -337,10 +350,42 @@ class Image:
     def _producer_ids(self, record: r.ProducerIdsRecord) -> None:
         self.next_producer_id = record.next_producer_id
 
+    def _clear_elr(self, record: r.ClearElrRecord) -> None:
+        topics = [self.topics[record.topic_name]] if record.topic_name in self.topics else [] if record.topic_name else self.topics.values()
+        for topic in topics:
+            for partition in topic.partitions:
+                partition.elr = partition.last_known_elr = NO_NODES
+
+    def _keep(self, record: Message) -> None:
+        self.kept[_KEYS[type(record)](record)] = record
+
+    def _quota(self, record: r.ClientQuotaRecord) -> None:
+        key = _KEYS[r.ClientQuotaRecord](record)
+        if record.remove:
+            self.kept.pop(key, None)
+        else:
+            self.kept[key] = record
+
+    def _drop(self, record: Struct) -> None:
+        self.kept.pop(_KEYS[type(record)](record), None)
+
     def _share(self, values: Iterable[Any]) -> tuple[Any, ...]:
         key = tuple(values)
         return self._shared.setdefault(key, key)
 
+
+_UNKNOWN = -1
+
+_KEYS: dict[type, Callable[[Any], tuple[Hashable, ...]]] = {
+    r.ClientQuotaRecord: lambda q: (14, tuple(sorted((e.entity_type, e.entity_name or "", e.entity_name is None) for e in q.entity)), q.key),
+    r.AccessControlEntryRecord: lambda a: (18, bytes(a.id)),
+    r.UserScramCredentialRecord: lambda u: (11, u.name, u.mechanism),
+    r.DelegationTokenRecord: lambda d: (10, d.token_id),
+    r.RemoveAccessControlEntryRecord: lambda a: (18, bytes(a.id)),
+    r.RemoveUserScramCredentialRecord: lambda u: (11, u.name, u.mechanism),
+    r.RemoveDelegationTokenRecord: lambda d: (10, d.token_id),
+}
+"""What a record that is kept, or that takes one away, is about: the kept one's type, and what tells it from others of the type."""
 
 _CHANGES: dict[type, Callable[[Image, Any], None]] = {
     r.BeginTransactionRecord: Image._begin,
@@ -357,4 +402,12 @@ _CHANGES: dict[type, Callable[[Image, Any], None]] = {
     r.RegisterControllerRecord: Image._register_controller,
     r.FeatureLevelRecord: Image._feature,
     r.ProducerIdsRecord: Image._producer_ids,
+    r.ClearElrRecord: Image._clear_elr,
+    r.ClientQuotaRecord: Image._quota,
+    r.AccessControlEntryRecord: Image._keep,
+    r.UserScramCredentialRecord: Image._keep,
+    r.DelegationTokenRecord: Image._keep,
+    r.RemoveAccessControlEntryRecord: Image._drop,
+    r.RemoveUserScramCredentialRecord: Image._drop,
+    r.RemoveDelegationTokenRecord: Image._drop,
 }

@@ -2,7 +2,8 @@
 
     CreateTopics, CreatePartitions, DeleteTopics   topics.py
     AlterConfigs                                   configs.py
-    Bootstrap, RegisterNodes, AllocateProducerIds  cluster.py
+    Bootstrap, RegisterNodes, StopNodes            cluster.py
+    AllocateProducerIds                            cluster.py
 
 Rules that hold at any time, checked by the tests after random runs: partitions are dense from 0, every partition has at
 least one replica, a leader is one of the in-sync replicas or -1, in-sync replicas are replicas, names and ids match one
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..config import BrokerConfig
     from ..log.machine import Outcome
-    from ..wire.message import Message
+    from ..wire.message import Message, Struct
 
 
 class MetadataMachine:
@@ -50,15 +51,15 @@ class MetadataMachine:
         """No timer."""
         return None
 
-    def apply(self, record: Message) -> None:
+    def apply(self, record: Struct) -> None:
         """Take a record into the image, live and at start-up alike."""
         self.image.apply(record)
 
-    def encode(self, record: Message) -> tuple[bytes | None, bytes]:
+    def encode(self, record: Message | codec.UnknownRecord) -> tuple[bytes | None, bytes]:
         """Key (none) and value of a record in the log."""
         return None, codec.encode(record, self.image.metadata_version or codec.NEWEST_METADATA_VERSION)
 
-    def decode(self, key: object, value: bytes | bytearray | memoryview) -> Message:
+    def decode(self, key: object, value: bytes | bytearray | memoryview) -> Message | codec.UnknownRecord:
         """The record of a key and value in the log; ProtocolError if it is none of Kafka 4.3.1's."""
         return codec.decode(value)
 
@@ -70,5 +71,6 @@ _DECISIONS: dict[type, Callable[[MetadataMachine, Any], Outcome]] = {
     events.AlterConfigs: lambda m, e: configs.alter_configs(m.image, m.config, e),
     events.Bootstrap: lambda m, e: cluster.bootstrap(m.image, e),
     events.RegisterNodes: lambda m, e: cluster.register_nodes(m.image, e),
+    events.StopNodes: lambda m, e: cluster.stop_nodes(m.image, e),
     events.AllocateProducerIds: lambda m, e: cluster.allocate_producer_ids(m.image, e),
 }

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from kafkacompat import __version__
-from kafkacompat.cli import Refused, UsageError, load_config, main, parse_serve
+from kafkacompat.cli import load_config, main, parse_serve
+from kafkacompat.commands.outcome import Refused, UsageError
 from kafkacompat.config.listeners import listeners
 from kafkacompat.logging_setup import LEVELS, JsonFormatter, KafkaFormatter
 

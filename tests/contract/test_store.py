@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kafkacompat.errors import KafkaError
+from kafkacompat.log.engines.chunk_memory import MemoryBudget
 from kafkacompat.log.engines.disk import Disk
 from kafkacompat.log.engines.files import FilesStore
-from kafkacompat.log.engines.memory import MemoryBudget, MemoryStore
+from kafkacompat.log.engines.memory import MemoryStore
 from kafkacompat.log.store import Store, StoredPartition
 from kafkacompat.records.batch import BatchHeader, seal
 from tests.log.inline_worker import InlineWorker
@@ -450,6 +451,21 @@ STEPS = st.lists(
     ),
     max_size=60,
 )
+
+
+def test_truncate_tail_into_a_hole_that_compaction_left(partition: StoredPartition) -> None:
+    first, *others = [batch(offset, count=1) for offset in range(4)]
+    for data in (first, *others):
+        put(partition, data)
+    partition.rewrite(4, [first])
+    partition.truncate_tail(2)
+    assert partition.end_offset == 2
+    assert read(partition, 0) == first
+    put(partition, others[1])
+    assert read(partition, 0) == first + others[1]
+    assert [extent.base_offset for extent in partition.extents()] == sorted({extent.base_offset for extent in partition.extents()})
+    partition.rewrite(3, [others[1]])
+    assert read(partition, 0) == others[1]
 
 
 @pytest.mark.parametrize("engine", ["memory", "model"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kafkacompat.log.engines.memory import MemoryBudget, MemoryStore
+from kafkacompat.log.engines.chunk_memory import MemoryBudget
+from kafkacompat.log.engines.memory import MemoryStore
 from kafkacompat.log.store import StoredPartition
 
 

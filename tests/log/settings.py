@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kafkacompat.log.engines.memory import MemoryBudget, MemoryStore
+from kafkacompat.log.engines.chunk_memory import MemoryBudget
+from kafkacompat.log.engines.memory import MemoryStore
 from kafkacompat.log.partition import PartitionLog
 from kafkacompat.records.batch import build_batch
 from kafkacompat.records.record import Record

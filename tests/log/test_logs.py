@@ -9,7 +9,8 @@ import tracemalloc
 import pytest
 
 from kafkacompat.errors import ErrorCode, KafkaError
-from kafkacompat.log.engines.memory import MemoryBudget, MemoryStore
+from kafkacompat.log.engines.chunk_memory import MemoryBudget
+from kafkacompat.log.engines.memory import MemoryStore
 from kafkacompat.log.logs import Logs
 from kafkacompat.log.partition import PartitionLog
 from tests.log.lazy import LazyStore

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from kafkacompat.clock import ManualClock
 from kafkacompat.errors import KafkaError
 from kafkacompat.log.machine import Outcome
 from kafkacompat.log.partition import PartitionLog
-from kafkacompat.log.shard import Shard
+from kafkacompat.log.shard import WOKEN_AT_ONCE, Shard
 from tests.log.gated import GatedStore
 from tests.log.settings import new_log
 
@@ -118,6 +119,23 @@ def test_replay_makes_the_same_machine_and_no_effects() -> None:
 def test_an_answer_that_is_an_exception_is_raised() -> None:
     with pytest.raises(KeyError):
         Bench().shard.submit_now(("get", "missing"))
+
+
+def test_many_who_are_answered_by_one_event_are_woken_little_by_little() -> None:
+    async def run() -> None:
+        bench = Bench()
+        many = [asyncio.ensure_future(bench.shard.submit(("wait", "a"))) for _ in range(3 * WOKEN_AT_ONCE - 1)]
+        await asyncio.sleep(0)
+        assert bench.shard.submit_now(("add", "a")) == 1
+        done = []
+        while not all(task.done() for task in many):
+            await asyncio.sleep(0)
+            done.append(sum(task.done() for task in many))
+        assert max(after - before for before, after in pairwise([0, *done])) == WOKEN_AT_ONCE
+
+        assert {task.result() for task in many} == {1}
+
+    asyncio.run(run())
 
 
 def test_a_parked_request_is_answered_by_another_one() -> None:

@@ -48,7 +48,7 @@ def test_older_metadata_versions_get_older_partition_records(level: int, version
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"\x01", b"\x01\x02", b"\x02\x02\x00", b"\x01\x63\x00", b"\x01\x02\x09", REAL[0][:-3], b"\xff\xff\xff\xff\xff\xff"]
+    "value", [b"", b"\x01", b"\x01\x02", b"\x02\x02\x00", b"\x01\x02\x09", REAL[0][:-3], b"\xff\xff\xff\xff\xff\xff"]
 )
 def test_what_is_no_metadata_record_is_refused(value: bytes) -> None:
     with pytest.raises(ProtocolError):

@@ -25,7 +25,7 @@ def _header(key: int, version: int, client_id: bytes | None = b"probe", *, tags:
     return struct.pack(">hhi", key, version, 7) + name + (tags or b"")
 
 
-@scenario("B1 B2 B3 B4", (0,))
+@scenario("B1 B2 B3 B4 A71", (0,))
 def sizes(talk: Talk, _: int) -> None:
     for step, data in {
         "size -1": struct.pack(">i", -1),
@@ -42,7 +42,7 @@ def sizes(talk: Talk, _: int) -> None:
         talk.bytes_closed(data, step)
 
 
-@scenario("B6 B7 B8 B9", (0,))
+@scenario("B6 B7 B8 B9 A71", (0,))
 def keys_and_versions(talk: Talk, _: int) -> None:
     for step, key, version in (
         ("key 9999", 9999, 0),

@@ -132,6 +132,15 @@ def waits(talk: Talk, version: int) -> None:
     _waited(talk, "min_bytes more than max_bytes", 300, version, topic, max_wait_ms=300, min_bytes=100_000, max_bytes=10)
 
 
+@scenario("A20", (4, 12, 18))
+def idles(talk: Talk, version: int) -> None:
+    topic = talk.make_topic()
+    talk.make_records(topic, batch())
+    talk.fetch(version, topic, step="what is there", max_wait_ms=LONG_MS)
+    for n in range(3):
+        _waited(talk, f"at the end, fetch {n}", 300, version, topic, 1, max_wait_ms=300)
+
+
 @scenario("A19", (4, 12, 18))
 def wakes_on_produce(talk: Talk, version: int) -> None:
     topic = talk.make_topic()

@@ -6,6 +6,7 @@ import time
 
 from kafkacompat.api.delete_groups import DeleteGroupsRequest
 from kafkacompat.api.describe_groups import DescribeGroupsRequest
+from kafkacompat.api.find_coordinator import FindCoordinatorRequest
 from kafkacompat.api.heartbeat import HeartbeatRequest
 from kafkacompat.api.leave_group import MemberIdentity
 from kafkacompat.api.list_groups import ListGroupsRequest
@@ -31,6 +32,20 @@ def _pair(talk: Talk, version: int) -> tuple[Member, Member]:
     a.sync({a.id: b"to a", b.id: b"to b"})
     b.end()
     return a, b
+
+
+@scenario("A72", SOME)
+def behind_a_join(talk: Talk, version: int) -> None:
+    with Member(talk, version, "a") as a, Member(talk, version, "b") as b:
+        a.enter()
+        a.sync({a.id: b"all"})
+        b.enter_later()
+        b.begin(FindCoordinatorRequest(key_type=0, coordinator_keys=[b.group]), 4, "a request behind the join")
+        b.waits()
+        a.heartbeat("heartbeat while b joins")
+        a.join()
+        b.end()
+        b.end()
 
 
 @scenario("A32 B102", ALL)

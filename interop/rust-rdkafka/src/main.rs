@@ -3,8 +3,9 @@
 //! strings; null and empty stay distinct.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
+use std::fs::File;
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::thread::sleep;
@@ -276,13 +277,52 @@ fn transform(command: &Value, step: &Value, producer: &Transactional) -> Result<
     Ok(())
 }
 
+/// (topic, partition) -> the offset after the last record read.
+type Next = BTreeMap<(String, i32), Offset>;
+
+fn commit(consumer: &BaseConsumer, next: &Next) -> Result<(), Box<dyn Error>> {
+    let mut offsets = TopicPartitionList::new();
+    for ((topic, partition), offset) in next {
+        offsets.add_partition_offset(topic, *partition, *offset)?;
+    }
+    Ok(consumer.commit(&offsets, CommitMode::Sync)?)
+}
+
+fn perform(act: &Value, topics: &[&str], consumer: &BaseConsumer, next: &Next) -> Result<(), Box<dyn Error>> {
+    let mut partition = TopicPartitionList::new();
+    if let Some(number) = act["partition"].as_i64() {
+        partition.add_partition(topics[0], number as i32);
+    }
+    match act["do"].as_str() {
+        Some("pause") => consumer.pause(&partition)?,
+        Some("resume") => consumer.resume(&partition)?,
+        Some("seek") => {
+            let (number, offset) = (number(act, "partition")? as i32, Offset::Offset(number(act, "offset")?));
+            consumer.seek(topics[0], number, offset, CONSUME_DEADLINE)?;
+        }
+        Some("commit") => commit(consumer, next)?,
+        _ => {}
+    }
+    if let Some(file) = act["touch"].as_str() {
+        File::create_new(file)?;
+    }
+    Ok(())
+}
+
 fn group(command: &Value) -> Answer {
     let count = number(command, "count")? as usize;
-    let topics: Vec<&str> = command["topics"].as_array().ok_or("topics is missing")?.iter().filter_map(Value::as_str).collect();
+    let topics: Vec<&str> = match command["pattern"].as_str() {
+        Some(pattern) => vec![pattern], // one that begins with ^ is a pattern
+        None => command["topics"].as_array().ok_or("topics is missing")?.iter().filter_map(Value::as_str).collect(),
+    };
     let begin = Instant::now();
+    let end = begin + command["seconds"].as_u64().map_or(CONSUME_DEADLINE, Duration::from_secs);
+    let mut acts: VecDeque<&Value> = command["acts"].as_array().into_iter().flatten().collect();
     let mut settings = config(command)?;
     settings.set("group.id", text(command, "group")?).set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
     for (name, value) in command["protocol_options"].as_object().into_iter().flatten() {
+        // The name of the other one there: when metadata are asked for again, not when they are too old.
+        let name = if name == "metadata.max.age.ms" { "topic.metadata.refresh.interval.ms" } else { name };
         settings.set(name, value.as_str().map_or_else(|| value.to_string(), str::to_string));
     }
     let consumer: BaseConsumer = settings.create()?;
@@ -290,8 +330,12 @@ fn group(command: &Value) -> Answer {
     let mut records = Vec::new();
     let mut first_ms = None;
     let mut next = BTreeMap::new();
-    while records.len() < count && begin.elapsed() < CONSUME_DEADLINE {
-        let Some(message) = consumer.poll(Duration::from_millis(100)).transpose()? else { continue };
+    while records.len() < count && Instant::now() < end {
+        let message = match consumer.poll(Duration::from_millis(100)) {
+            None => continue,
+            Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::UnknownTopicOrPartition))) => continue, // a topic was deleted
+            Some(polled) => polled?,
+        };
         first_ms.get_or_insert(begin.elapsed().as_millis() as u64);
         next.insert((message.topic().to_string(), message.partition()), Offset::Offset(message.offset() + 1));
         records.push(json!({
@@ -301,16 +345,15 @@ fn group(command: &Value) -> Answer {
             "key": encoded(message.key()),
             "value": encoded(message.payload()),
         }));
+        while acts.front().is_some_and(|act| act["after"].as_u64().is_some_and(|after| after as usize <= records.len())) {
+            acts.pop_front().map_or(Ok(()), |act| perform(act, &topics, &consumer, &next))?;
+        }
     }
     if command["commit"] == true && !next.is_empty() {
-        let mut offsets = TopicPartitionList::new();
-        for ((topic, partition), offset) in &next {
-            offsets.add_partition_offset(topic, *partition, *offset)?;
-        }
-        consumer.commit(&offsets, CommitMode::Sync)?;
+        commit(&consumer, &next)?;
     }
     let stay = command["stay"].as_str().map(Path::new);
-    while stay.is_some_and(|file| !file.exists()) && begin.elapsed() < CONSUME_DEADLINE {
+    while stay.is_some_and(|file| !file.exists()) && Instant::now() < end {
         sleep(Duration::from_millis(50));
     }
     drop(consumer); // leaves the group

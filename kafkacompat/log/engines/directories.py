@@ -83,6 +83,10 @@ class Directories:
         home = found[0] if found else min(self.stores, key=lambda store: (store.committer.failed, store.count))
         return home.open(topic, topic_id, index, on_durable, on_failed)
 
+    def home(self, topic: str, index: int) -> FilesStore:
+        """The directory that an open partition is in."""
+        return next(store for store in self.stores if store.holds(topic, index))
+
     def settle(self) -> None:
         """All partitions that there are have been opened: see `FilesStore.settle`."""
         for store in self.stores:
@@ -101,6 +105,11 @@ class Directories:
         """The epoch of the broker that uses the directories now."""
         for store in self.stores:
             store.broker_epoch = epoch
+
+    def abandon(self) -> None:
+        """Let go of them as they are, for the broker does not start."""
+        for store in self.stores:
+            store.abandon()
 
     def close(self) -> None:
         """See `Store.close`."""

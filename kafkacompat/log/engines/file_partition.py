@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import ErrorCode, KafkaError
 from .. import epochs as leader_epochs
+from .beside import read_beside, write_beside
 from .checkpoints import EPOCHS, PARTITION_METADATA, write_epochs, write_rewrite
 from .index import INDEX_SIZE_BYTES, INTERVAL_BYTES, MAX_RELATIVE_OFFSET
 from .recovery import DELETED, REWRITE, finish_rewrite, remove
@@ -292,6 +293,15 @@ class FilePartition(SegmentReader):
         except OSError as error:
             self._store.tell(f"cannot write {file_path(self.directory, offset, SNAPSHOT)}: {error.strerror}")
 
+    def aborted(self) -> Iterator[bytes]:
+        """See `StoredPartition.aborted`."""
+        return read_beside(self._store, self._segments)
+
+    def keep_aborted(self, base_offset: int, data: bytes) -> None:
+        """See `StoredPartition.keep_aborted`."""
+        if self.failed is None:
+            write_beside(self._store, self.directory, base_offset, data)
+
     def _drop_snapshots(self, offsets: list[int]) -> None:
         for offset in offsets:
             self._snapshots.remove(offset)
@@ -378,6 +388,10 @@ class FilePartition(SegmentReader):
         except OSError as error:
             raise self._unreadable(error) from error
         end_offset = max(end_offset, self.start_offset)
+        if segment.base_offset > end_offset:  # a compaction left nothing between: the segment before it is the last one then, whole
+            number -= 1
+            segment = self._segments[number]
+            position = segment.size_bytes
         self.end_offset = end_offset
         self.synced_offset = self.durable_offset = min(self.durable_offset, end_offset)
         self.log_start_offset = min(self.log_start_offset, end_offset)

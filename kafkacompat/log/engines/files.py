@@ -172,6 +172,10 @@ class FilesStore:
         """A partition that is open here. KeyError."""
         return self._partitions[topic, index]
 
+    def holds(self, topic: str, index: int) -> bool:
+        """Is this partition open here?"""
+        return (topic, index) in self._partitions
+
     def has(self, name: str) -> bool:
         """Was a directory of this name found here, which no partition was opened from yet?"""
         return name in self._found

@@ -2,12 +2,8 @@
 
 Batches lie one behind the other in chunks that double from 1 KiB to 8 MiB, so that an empty partition costs next to
 nothing and a big one little per batch. Reads are views into the chunks: no copy. A chunk is written once, from front to
-back, and never re-used, so a view stays true for as long as somebody holds it; the chunk's memory goes back to the
-system with its last view.
-
-First touch of memory costs more than all the rest of a produce (0.5 s/GB in pages of 4 KiB). Chunks of 2 MiB and more
-are private anonymous mappings for which huge pages were asked: 0.06 s/GB, as fast as re-using old memory, measured with
-`bench/micro_log.py`, so there is no pool of freed chunks.
+back, so a view stays true for as long as somebody holds it; the memory of a chunk that nobody looks at any more is used
+again (`chunk_memory`).
 """
 
 from __future__ import annotations
@@ -20,6 +16,7 @@ from ...errors import ErrorCode, KafkaError
 from ...records.batch import LOG_OVERHEAD, PLACE, unpack_header
 from .. import epochs as leader_epochs
 from ..store import Extent
+from .chunk_memory import LARGEST_CHUNK, MemoryBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,59 +26,10 @@ if TYPE_CHECKING:
     Buffer = bytes | bytearray | memoryview
 
 FIRST_CHUNK = 1 << 10
-LARGEST_CHUNK = 8 << 20
-MAPPED_CHUNK = 2 << 20
-"""From this size on a chunk is a mapping of its own."""
 INDEX_INTERVAL = 4096
 """Bytes between two entries of a chunk's index, as `index.interval.bytes` in Kafka."""
 
 _place = PLACE.unpack_from
-
-
-class MemoryBudget:
-    """How many bytes all chunks together may take: `kafkacompat.memory.limit.bytes`.
-
-    `on_refused(message)` is called when an append was refused, once until something has been freed again.
-    """
-
-    __slots__ = ("_on_refused", "_told", "limit_bytes", "used_bytes")
-
-    def __init__(self, limit_bytes: int, on_refused: Callable[[str], None] | None = None) -> None:
-        self.limit_bytes = limit_bytes
-        self.used_bytes = 0
-        self._on_refused = on_refused
-        self._told = False
-
-    def take(self, size: int) -> None:
-        """Count `size` bytes as used; KAFKA_STORAGE_ERROR when they would go over the limit."""
-        if self.used_bytes + size > self.limit_bytes:
-            message = f"Records in memory have reached kafkacompat.memory.limit.bytes={self.limit_bytes}: produce is refused until some are deleted"
-            if not self._told and self._on_refused is not None:
-                self._told = True
-                self._on_refused(message)
-            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, message)
-        self.used_bytes += size
-
-    def give(self, size: int) -> None:
-        """Count `size` bytes as free again."""
-        self.used_bytes -= size
-        self._told = False
-
-
-def _memory(size: int) -> memoryview:
-    """Writable memory of `size` bytes."""
-    if size >= MAPPED_CHUNK:
-        import mmap
-
-        if hasattr(mmap, "MAP_ANONYMOUS"):
-            mapping = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-            if hasattr(mmap, "MADV_HUGEPAGE"):
-                try:
-                    mapping.madvise(mmap.MADV_HUGEPAGE)
-                except OSError:  # a kernel without them
-                    pass
-            return memoryview(mapping)
-    return memoryview(bytearray(size))
 
 
 class _Chunk:
@@ -230,8 +178,7 @@ class MemoryPartition:
         while capacity < size and capacity < LARGEST_CHUNK:
             capacity *= 2
         capacity = max(capacity, size)
-        self._budget.take(capacity)
-        chunk = _Chunk(_memory(capacity), base_offset, base_offset if tail is None or self._rolled else tail.segment_offset)
+        chunk = _Chunk(self._budget.memory(capacity), base_offset, base_offset if tail is None or self._rolled else tail.segment_offset)
         if self._chunks is None:
             self._chunks = []
             self.start_offset = base_offset
@@ -368,6 +315,13 @@ class MemoryPartition:
     def keep_snapshot(self, data: bytes) -> None:
         """Nothing to do."""
 
+    def aborted(self) -> Iterable[bytes]:
+        """None, as of snapshots."""
+        return ()
+
+    def keep_aborted(self, base_offset: int, data: bytes) -> None:
+        """Nothing to do."""
+
     def roll(self) -> None:
         """See `StoredPartition.roll`."""
         if self._tail is not None:
@@ -398,7 +352,7 @@ class MemoryPartition:
         """Forget these chunks."""
         for chunk in chunks[start:stop]:
             self.size_bytes -= chunk.used
-            self._budget.give(chunk.capacity)
+            self._budget.free(chunk.view)
         del chunks[start:stop]
         self._hint_offset = -1
         if chunks:
@@ -417,7 +371,10 @@ class MemoryPartition:
             return
         number, position = self._locate(offset)
         chunk = chunks[number]
-        if position:
+        if position == chunk.used:  # a compaction left nothing behind it
+            self.end_offset = offset
+            self._hint_offset = -1
+        elif position:
             head = bytes(chunk.view[:position])
             self.end_offset = min(offset, _place(chunk.view, position)[0])
             segment = chunk.segment_offset
