@@ -64,6 +64,7 @@ class MetadataLogConfig:
     compression_gzip_level, compression_lz4_level, compression_zstd_level = -1, 9, 3
     message_timestamp_type = "CreateTime"
     message_timestamp_before_max_ms = message_timestamp_after_max_ms = 2**63 - 1
+    index_interval_bytes, segment_index_bytes, file_delete_delay_ms = 4096, 10_485_760, 60_000
 
     def __init__(self, config: BrokerConfig) -> None:
         self.segment_bytes: int = config["internal.metadata.log.segment.bytes"] or config["metadata.log.segment.bytes"]

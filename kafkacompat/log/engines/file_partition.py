@@ -190,13 +190,13 @@ class FilePartition(SegmentReader):
 
     def _sync_now(self, segment: Segment) -> None:
         """Nothing of the next segment may be safe in front of all of this one: a crash would leave a gap that looks like a compaction's."""
-        if segment.descriptor < 0 or not (segment.unsynced or segment.pins):
-            return
-        try:
-            self._store.disk.sync(segment.descriptor)
-        except OSError as error:
-            self._store.committer.fail(error)
-            self._check_online()
+        if segment.descriptor >= 0 and (segment.unsynced or segment.pins):
+            try:
+                self._store.disk.sync(segment.descriptor)
+            except OSError as error:
+                self._store.committer.fail(error)
+                self._check_online()
+        self._sync_names()
 
     def _seal(self, segment: Segment) -> None:
         """Nothing more comes to this segment."""
@@ -338,7 +338,7 @@ class FilePartition(SegmentReader):
         self.start_offset = self._segments[0].base_offset if self._segments else self.end_offset
 
     def _sync_names(self) -> None:
-        """The segments that stay are safely there, before others go."""
+        """The segments that there are are safely there, before others go, or come behind them."""
         if self.directory in self._unsynced_paths or self.directory in self._in_commit[1]:
             try:
                 self._store.disk.sync_path(self.directory)

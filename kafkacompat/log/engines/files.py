@@ -168,13 +168,13 @@ class FilesStore:
         """How many partitions are open here."""
         return len(self._partitions)
 
-    def holds(self, topic: str, index: int) -> bool:
-        """Is this partition open here?"""
-        return (topic, index) in self._partitions
-
     def opened(self, topic: str, index: int) -> FilePartition:
         """A partition that is open here. KeyError."""
         return self._partitions[topic, index]
+
+    def holds(self, topic: str, index: int) -> bool:
+        """Is this partition open here?"""
+        return (topic, index) in self._partitions
 
     def has(self, name: str) -> bool:
         """Was a directory of this name found here, which no partition was opened from yet?"""
