@@ -331,9 +331,13 @@ def codes_in(value: object) -> Iterator[int]:
             yield from codes_in(one)
 
 
+SILENT_BELOW = {"DescribeLogDirs": 3}
+"""The version from which an answer has a place for the error of the whole request."""
+
+
 @pytest.mark.parametrize("api", SERVED.values(), ids=lambda api: api.name)
 def test_every_api_says_at_every_version_that_it_failed(api: Api) -> None:
-    for version in range(api.low, api.high + 1):
+    for version in range(max(api.low, SILENT_BELOW.get(api.name, 0)), api.high + 1):
         request = Values(f"{api.name}-{version}", "high").struct(api.request, version)
         decoded, _ = api.request.read(request.encode(version), version)
         answer = failure(Route(api, version), decoded, KafkaError(ErrorCode.POLICY_VIOLATION, "because"))

@@ -147,7 +147,7 @@ def test_a_settings_file_with_a_controller_listener(start: Any, tmp_path: Path) 
     path.write_text(
         "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@localhost:9093\n"
         "listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:1\ncontroller.listener.names=CONTROLLER\n"
-        "listener.security.protocol.map=CONTROLLER:PLAINTEXT,\\\n    PLAINTEXT:PLAINTEXT\n" + f"log.dirs={tmp_path}/data\n"
+        f"listener.security.protocol.map=CONTROLLER:PLAINTEXT,\\\n    PLAINTEXT:PLAINTEXT\nlog.dirs={tmp_path}/data\n"
     )
     broker = start(str(path))
     ready = broker.ready()
