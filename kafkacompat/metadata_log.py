@@ -56,7 +56,6 @@ RECORD_OVERHEAD = 24
 class MetadataLogConfig:
     """`LogConfig` of the metadata log: its own settings, and what a log is that nothing but its owner trims."""
 
-    index_interval_bytes, segment_index_bytes = 4096, 10_485_760
     max_message_bytes = 2**31 - 1
     retention_ms = retention_bytes = -1
     cleanup_policy = ("delete",)
@@ -64,7 +63,7 @@ class MetadataLogConfig:
     compression_gzip_level, compression_lz4_level, compression_zstd_level = -1, 9, 3
     message_timestamp_type = "CreateTime"
     message_timestamp_before_max_ms = message_timestamp_after_max_ms = 2**63 - 1
-    index_interval_bytes, segment_index_bytes, file_delete_delay_ms = 4096, 10_485_760, 60_000
+    index_interval_bytes, segment_index_bytes = 4096, 10_485_760
 
     def __init__(self, config: BrokerConfig) -> None:
         self.segment_bytes: int = config["internal.metadata.log.segment.bytes"] or config["metadata.log.segment.bytes"]
