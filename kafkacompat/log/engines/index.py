@@ -24,7 +24,7 @@ MAX_RELATIVE_OFFSET = 2**31 - 1
 
 
 class Index:
-    """Entries (key, value), the keys rising. `written` is how many bytes of `data` the file is known to have."""
+    """Entries (key, value), the keys rising. `written` is how many bytes of `data` the file is known to have, and no others; -1 when it has others."""
 
     __slots__ = ("data", "entry", "written")
 
@@ -70,4 +70,5 @@ class Index:
             last_key, last_value = key, value
             valid += size
         del self.data[valid:]
-        self.written = min(self.written, valid)
+        if valid < self.written:  # the file has more, which must not come back: it is replaced
+            self.written = -1
