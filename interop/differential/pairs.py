@@ -56,6 +56,9 @@ KINDS = {
         ours={"kafkacompat.frame.timeout.ms": "1000"},
         listeners=("SMALL",),
     ),
+    "cleaning": Kind(
+        settings={"log.cleaner.backoff.ms": "100", "log.cleaner.min.cleanable.ratio": "0.01", "offsets.topic.segment.bytes": "1048576"}
+    ),
     "impatient": Kind(settings={"transaction.abort.timed.out.transaction.cleanup.interval.ms": "100"}),
 }
 

@@ -174,6 +174,10 @@ class Talk:
         self.settle(lambda: self.look_up(name).error_code == 3)
         self.settle(lambda: self.quiet(self.fetch_request(4, name, max_wait_ms=0), 4).responses[0].partitions[0].error_code == 3)
 
+    def use_id(self, name: str) -> None:
+        """Look up the id of a topic that was there before."""
+        self._topic_ids[name] = bytes(self.look_up(name).topic_id)
+
     def topic_id(self, name: str) -> bytes:
         """The id of a topic that was made; 16 bytes of "n" for another name."""
         return self._topic_ids.get(name, b"n" * 16)
