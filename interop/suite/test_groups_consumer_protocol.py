@@ -165,20 +165,6 @@ def mix(bootstrap: str, classic: str, consumer: str, directory: Path) -> Group:
         return group
 
 
-def refuse(bootstrap: str, consumer: str, directory: Path) -> tuple[Future[dict[str, Any]], tuple[str, list[int]]]:
-    """Two members of librdkafka by cooperative-sticky, and one by the consumer protocol that wants in: (its answer, the shares behind it)."""
-    with Group(bootstrap, f"refused-{consumer}", directory) as group:
-        options = BY_CLASSIC_PROTOCOL | COMMITS | {"partition.assignment.strategy": "cooperative-sticky"}
-        first, second = (group.join("confluent-kafka", options) for _ in range(2))
-        group.settles("classic", [2, 2])
-        wants_in = group.join(consumer, BY_CONSUMER_PROTOCOL)
-        group.until(wants_in.answer.done, lambda: f"it was not refused: {group.shares()}")
-        shares = group.shares()
-        for member in (first, second):
-            member.leave()
-        return wants_in.answer, shares
-
-
 MIXED = (("java", "java"), ("java", "confluent-kafka"), ("confluent-kafka", "java"))
 """Pairs of clients: the one by the classic protocol, the other by the consumer protocol."""
 
@@ -191,8 +177,6 @@ class UnderWay:
         for one, other in MIXED:
             if one in names and other in names:
                 self._found[one, other] = pool.submit(mix, bootstrap, one, other, directory)
-        if "confluent-kafka" in names and "java" in names:
-            self._found["refused", "java"] = pool.submit(refuse, bootstrap, "java", directory)
         for name in names:
             if name in CONSUMER_PROTOCOL:
                 self._found[name,] = pool.submit(kill, bootstrap, name, directory)
@@ -225,13 +209,3 @@ def test_members_of_both_protocols_share_a_group(under_way: UnderWay, request: p
     group = under_way.result(classic, consumer)
     assert len(group.written) == 7 * PARTITIONS * EACH
     assert group.read() == Counter(group.written)
-
-
-def test_members_whose_assignments_carry_data_are_not_upgraded(under_way: UnderWay, request: pytest.FixtureRequest) -> None:
-    """librdkafka's cooperative-sticky puts data of its own into each assignment, which the consumer protocol has no place for."""
-    for name in ("confluent-kafka", "java"):
-        takes_part(request.config, name)
-    answer, shares = under_way.result("refused", "java")
-    with pytest.raises(ClientError, match="GroupIdNotFoundException"):
-        answer.result()
-    assert shares == ("classic", [2, 2])
