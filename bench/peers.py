@@ -73,7 +73,7 @@ class Peer:
         with open(self.home / "log", "wb") as log:
             self.started_at = time.perf_counter()
             self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.run_in(), env=os.environ | environment
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.run_in(), env=os.environ | {"PYTHONDONTWRITEBYTECODE": ""} | environment
             )
         deadline = self.started_at + 120
         while True:
