@@ -19,7 +19,6 @@ from .config.rules import connections_per_ip
 from .coordinators import GroupCoordinators
 from .errors import ErrorCode, KafkaError
 from .fetch_sessions import FetchSessions
-from .log.engines.checkpoints import uuid_bytes
 from .log.engines.chunk_memory import MemoryBudget
 from .log.engines.memory import MemoryStore
 from .log.logs import Logs
@@ -163,6 +162,8 @@ class Broker:
         ]
         controller = events.NodeInfo(nodes[0].id, self.random.randbytes(16))
         if self._directories is not None:
+            from .log.engines.checkpoints import uuid_bytes
+
             nodes[0].log_dirs = [uuid_bytes(store.directory_id) for store in self._directories.stores if store.directory_id is not None]
         self.submit_now(events.RegisterNodes(nodes, self.metadata_offset, controller))
         if self._directories is not None:
