@@ -122,8 +122,8 @@ class PartitionLog:
         self.producers: Producers | None = None
         self._waiters: dict[Callable[[], None], None] | None = None
         self._validate_full = validate_full
-        self._keeps_state = True
         self._store = stored = store.open(topic, topic_id, index, self._on_durable, self._on_failed)
+        self._keeps_state = stored.log_dir is not None  # memory is never opened again
         self.log_start_offset = stored.log_start_offset
         self.end_offset = stored.end_offset
         self.high_watermark = stored.durable_offset
